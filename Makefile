@@ -1,0 +1,161 @@
+# nightjar. `make help` lists the goals.
+#
+# Everything that is made goes under build/. VARIANT=asan builds and tests
+# with the address and undefined-behaviour sanitizers.
+
+VARIANT ?= release
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC = gcc
+CLANG ?= clang
+PROVE_JOBS ?= 4
+FUZZ_SECONDS ?= 60
+
+B = build/$(VARIANT)
+VERSION := $(shell cat VERSION)
+
+.DEFAULT_GOAL := all
+
+# Goals that need no compiler or library must work before any is installed.
+LIGHT_GOALS := help clean
+ifneq ($(filter-out $(LIGHT_GOALS),$(or $(MAKECMDGOALS),all)),)
+include build/flags.mk
+endif
+
+# Written after the packages are there; make reads it and starts again.
+build/flags.mk: .ci/deps
+	@.ci/deps build
+	@mkdir -p build
+	@echo "LIBRARY_CFLAGS := $$(pkg-config --cflags $(LIBRARIES))" >$@.new
+	@echo "LIBRARY_LDLIBS := $$(pkg-config --libs $(LIBRARIES))" >>$@.new
+	@mv $@.new $@
+
+LIBRARIES = libcurl libcjson yaml-0.1 libgit2 libseccomp
+
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion \
+	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	-Wpointer-arith -Wwrite-strings -Wcast-qual -Wvla -Wformat=2 \
+	-Wundef -Wimplicit-fallthrough -Wnull-dereference
+ifdef CI
+WARNINGS += -Werror
+endif
+
+CFLAGS_release = -O2 -D_FORTIFY_SOURCE=2
+CFLAGS_asan = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+LDFLAGS_release = -Wl,-z,relro,-z,now -pie
+LDFLAGS_asan = -fsanitize=address,undefined
+
+COMMON = -std=gnu17 -D_GNU_SOURCE -I. -include base/banned.h \
+	-DNIGHTJAR_VERSION='"$(VERSION)"'
+ALL_CFLAGS = $(COMMON) -g -fPIE -fstack-protector-strong $(WARNINGS) \
+	$(CFLAGS_$(VARIANT)) $(LIBRARY_CFLAGS) $(CFLAGS)
+ALL_LDFLAGS = $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
+
+SOURCES := $(wildcard base/*.c sandbox/*.c tasks/*.c reporters/*.c \
+	runner/*.c runner/*/*.c)
+OBJECTS := $(SOURCES:%.c=$(B)/%.o)
+PARTS := $(filter-out $(B)/runner/main.o,$(OBJECTS))
+
+UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c \
+	tests/attacks/test_*.c))
+TEST_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/server/*.c))
+BENCH_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
+SCRIPT_TESTS := $(wildcard tests/cli/*.t)
+FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,\
+	$(wildcard tests/fuzz/fuzz_*.c))
+
+## all: build build/release/nightjar (installs missing packages)
+all: $(B)/nightjar
+
+$(B)/nightjar: $(OBJECTS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LDLIBS)
+
+# main is linked last; a stub of this rule would hide a missing object, so
+# the objects are one archive and the linker takes what is used.
+$(B)/libnightjar.a: $(PARTS)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(B)/%.o: %.c build/flags.mk VERSION
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(UNIT_TESTS): $(B)/%: $(B)/%.o $(B)/tests/tap.o $(B)/libnightjar.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LDLIBS) -lm
+
+$(TEST_PROGRAMS) $(BENCH_PROGRAMS): $(B)/%: $(B)/%.o $(B)/libnightjar.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LDLIBS) -lm
+
+## demo: run the main job on the example, with no key and no network
+demo: all
+	@examples/quickstart/demo.sh $(B)/nightjar
+
+## test: build and run every test (VARIANT=asan: under the sanitizers)
+test: build/test-deps all $(UNIT_TESTS) $(TEST_PROGRAMS)
+	NIGHTJAR_BUILD=$(abspath $(B)) prove --jobs $(PROVE_JOBS) --timer \
+		--exec tests/run-one $(UNIT_TESTS) $(SCRIPT_TESTS)
+
+build/test-deps: .ci/deps
+	@.ci/deps test
+	@mkdir -p build && touch $@
+
+## bench: print ratios against a floor that is measured in the same run
+bench: build/test-deps all $(TEST_PROGRAMS) $(BENCH_PROGRAMS)
+	@NIGHTJAR_BUILD=$(abspath $(B)) tests/bench/run.sh
+
+## fuzz: run each fuzz target for FUZZ_SECONDS (needs clang)
+fuzz: build/fuzz-deps $(FUZZERS)
+	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
+
+build/fuzz-deps: .ci/deps
+	@.ci/deps fuzz
+	@mkdir -p build && touch $@
+
+FUZZ_CFLAGS = $(COMMON) -g -O1 -fsanitize=fuzzer,address,undefined \
+	-fno-sanitize-recover=all $(LIBRARY_CFLAGS)
+
+build/fuzz/%: tests/fuzz/%.c $(filter-out runner/main.c,$(SOURCES)) \
+		| build/fuzz-deps
+	@mkdir -p $(@D)
+	$(CLANG) $(FUZZ_CFLAGS) -o $@ $< \
+		$(filter-out runner/main.c,$(SOURCES)) $(LIBRARY_LDLIBS) -lm
+
+## lint: clang-format, clang-tidy and cppcheck
+lint: build/lint-deps
+	@tests/lint.sh
+
+build/lint-deps: .ci/deps
+	@.ci/deps lint
+	@mkdir -p build && touch $@
+
+## docs: write docs/ references, the man page and schemas from their tables
+docs: all
+	@tests/docs.sh $(B)/nightjar write
+
+## install: into DESTDIR and PREFIX (default /usr/local)
+install: all
+	install -D -m 755 $(B)/nightjar $(DESTDIR)$(PREFIX)/bin/nightjar
+	install -D -m 644 docs/nightjar.1 \
+		$(DESTDIR)$(PREFIX)/share/man/man1/nightjar.1
+	install -D -m 644 docs/nightjar.schema.json \
+		$(DESTDIR)$(PREFIX)/share/nightjar/nightjar.schema.json
+
+## uninstall: remove what install put there
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/nightjar \
+		$(DESTDIR)$(PREFIX)/share/man/man1/nightjar.1 \
+		$(DESTDIR)$(PREFIX)/share/nightjar/nightjar.schema.json
+
+## clean: remove build/
+clean:
+	rm -rf build
+
+## help: this list
+help:
+	@sed -n 's/^## \([a-z]*\): /  make \1\t/p' Makefile | expand -t 18
+
+.PHONY: all demo test bench fuzz lint docs install uninstall clean help
+.SECONDARY:
+
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,223 @@
+#include "base/secret.h"
+
+#include <ctype.h>
+
+#include "base/memory.h"
+
+/* Words of a name, split at '_', '-' and '.', that mean a credential. The
+ * second table: words that mean one anywhere at a word's end (APIKEY). */
+static const char *const secret_words[] = {
+    "KEY",        "KEYS",        "TOKEN",  "TOKENS",     "SECRET",
+    "SECRETS",    "PASSWORD",    "PASSWD", "PASSPHRASE", "PASS",
+    "CREDENTIAL", "CREDENTIALS", "PWD",    "AUTH",       "COOKIE",
+    "PAT",        "JWT",         "BEARER", "SIGNATURE",  "DSN"};
+
+static const char *const secret_endings[] = {"KEY", "TOKEN", "SECRET",
+                                             "PASSWORD", "PASSWD"};
+
+/* Names that match a word and hold no credential. */
+static const char *const plain_names[] = {"PWD", "OLDPWD", "SSH_AUTH_SOCK",
+                                          "XAUTHORITY"};
+
+static bool word_is_secret(const char *word, size_t length)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(secret_words); i++) {
+        if (strlen(secret_words[i]) == length &&
+            !strncasecmp(word, secret_words[i], length))
+            return true;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(secret_endings); i++) {
+        size_t ending = strlen(secret_endings[i]);
+
+        if (length > ending &&
+            !strncasecmp(word + length - ending, secret_endings[i], ending))
+            return true;
+    }
+    return false;
+}
+
+bool secret_name(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(plain_names); i++) {
+        if (!strcmp(name, plain_names[i]))
+            return false;
+    }
+    while (*name) {
+        size_t length = strcspn(name, "_-.");
+
+        if (word_is_secret(name, length))
+            return true;
+        name += length + (name[length] != '\0');
+    }
+    return false;
+}
+
+/* A credential's form: a fixed start, then `minimum` or more characters of a
+ * class. Forms as published by the providers for secret scanning. */
+struct form {
+    const char *kind;
+    const char *start;
+    size_t minimum;
+    const char *extra; /* allowed besides letters and digits */
+};
+
+static const struct form forms[] = {
+    {"private key", "-----BEGIN RSA PRIVATE KEY-----", 0, ""},
+    {"private key", "-----BEGIN EC PRIVATE KEY-----", 0, ""},
+    {"private key", "-----BEGIN DSA PRIVATE KEY-----", 0, ""},
+    {"private key", "-----BEGIN OPENSSH PRIVATE KEY-----", 0, ""},
+    {"private key", "-----BEGIN PRIVATE KEY-----", 0, ""},
+    {"GitHub token", "ghp_", 36, ""},
+    {"GitHub token", "gho_", 36, ""},
+    {"GitHub token", "ghs_", 36, ""},
+    {"GitHub token", "ghu_", 36, ""},
+    {"GitHub token", "github_pat_", 40, "_"},
+    {"GitLab token", "glpat-", 20, "-_"},
+    {"OpenAI key", "sk-proj-", 20, "-_"},
+    {"Anthropic key", "sk-ant-", 20, "-_"},
+    {"OpenAI key", "sk-", 32, "-_"},
+    {"AWS access key", "AKIA", 16, ""},
+    {"AWS access key", "ASIA", 16, ""},
+    {"Google key", "AIza", 35, "-_"},
+    {"Slack token", "xoxb-", 20, "-"},
+    {"Slack token", "xoxp-", 20, "-"},
+    {"npm token", "npm_", 36, ""},
+    {"PyPI token", "pypi-", 50, "-_"},
+    {"Stripe key", "sk_live_", 20, ""},
+    {"Stripe key", "rk_live_", 20, ""},
+};
+
+static size_t match_form(const struct form *form, const char *at, size_t left)
+{
+    size_t start = strlen(form->start);
+    size_t length = start;
+
+    if (left < start || memcmp(at, form->start, start))
+        return 0;
+    while (form->minimum && length < left &&
+           (isalnum((unsigned char)at[length]) ||
+            (at[length] && strchr(form->extra, at[length]))))
+        length++;
+    return length - start >= form->minimum ? length : 0;
+}
+
+struct span secret_find(struct span text, const char **kind)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        if (i && (isalnum((unsigned char)text.data[i - 1]) ||
+                  text.data[i - 1] == '_'))
+            continue;
+        for (size_t f = 0; f < ARRAY_LENGTH(forms); f++) {
+            size_t length =
+                match_form(&forms[f], text.data + i, text.length - i);
+
+            if (length) {
+                *kind = forms[f].kind;
+                return (struct span){text.data + i, length};
+            }
+        }
+    }
+    return (struct span){NULL, 0};
+}
+
+static void add_value(struct secrets *secrets, const char *value)
+{
+    if (strlen(value) < SECRET_LENGTH_MIN || secrets->count == SECRETS_MAX)
+        return;
+    for (size_t i = 0; i < secrets->count; i++) {
+        if (!strcmp(secrets->values[i], value))
+            return;
+    }
+    secrets->values[secrets->count++] = mem_string(value);
+}
+
+static char *percent_encoded(const char *value)
+{
+    char *encoded = mem_alloc(strlen(value) * 3 + 1);
+    char *out = encoded;
+
+    for (; *value; value++) {
+        if (isalnum((unsigned char)*value) || strchr("-._~", *value))
+            *out++ = *value;
+        else
+            out += snprintf(out, 4, "%%%02X", (unsigned char)*value);
+    }
+    return encoded;
+}
+
+static char *json_escaped(const char *value)
+{
+    char *escaped = mem_alloc(strlen(value) * 2 + 1);
+    char *out = escaped;
+
+    for (; *value; value++) {
+        if (*value == '\n') {
+            *out++ = '\\';
+            *out++ = 'n';
+            continue;
+        }
+        if (*value == '"' || *value == '\\')
+            *out++ = '\\';
+        *out++ = *value;
+    }
+    return escaped;
+}
+
+void secrets_add(struct secrets *secrets, const char *value)
+{
+    CLEANUP(mem_free) char *percent = percent_encoded(value);
+    CLEANUP(mem_free) char *escaped = json_escaped(value);
+
+    add_value(secrets, value);
+    add_value(secrets, percent);
+    add_value(secrets, escaped);
+}
+
+void secrets_add_environment(struct secrets *secrets, char **environment)
+{
+    for (char **entry = environment; entry && *entry; entry++) {
+        const char *equals = strchr(*entry, '=');
+        CLEANUP(mem_free) char *name = NULL;
+
+        if (!equals)
+            continue;
+        name = mem_bytes(*entry, (size_t)(equals - *entry));
+        if (secret_name(name))
+            secrets_add(secrets, equals + 1);
+    }
+}
+
+void secrets_mask(const struct secrets *secrets, char *data, size_t length)
+{
+    for (size_t i = 0; i < secrets->count; i++) {
+        size_t size = strlen(secrets->values[i]);
+        char *at = data;
+
+        while ((at = memmem(at, length - (size_t)(at - data),
+                            secrets->values[i], size))) {
+            memset(at, '*', size);
+            at += size;
+        }
+    }
+}
+
+size_t secrets_longest(const struct secrets *secrets)
+{
+    size_t longest = 0;
+
+    for (size_t i = 0; i < secrets->count; i++) {
+        size_t length = strlen(secrets->values[i]);
+
+        longest = length > longest ? length : longest;
+    }
+    return longest;
+}
+
+void secrets_free(struct secrets *secrets)
+{
+    for (size_t i = 0; i < secrets->count; i++) {
+        explicit_bzero(secrets->values[i], strlen(secrets->values[i]));
+        free(secrets->values[i]);
+    }
+    secrets->count = 0;
+}

@@ -1,0 +1,185 @@
+/* A task: one repository at one ref, a prompt, and everything that decides
+ * how it is worked on and judged. Immutable once the plan is made.
+ *
+ * All strings are UTF-8 without NUL and live in the plan's arena. A pointer
+ * that may be NULL says so; counts go with the array before them. -1 means
+ * "not set" for limits where MANIFEST says nothing is the default. */
+#ifndef NIGHTJAR_TASKS_TASK_H
+#define NIGHTJAR_TASKS_TASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TASK_ID_MAX 100 /* bytes; [A-Za-z0-9._-] */
+
+struct strings {
+    const char **items;
+    size_t count;
+};
+
+struct environment_variable {
+    const char *name;
+    const char *value;
+};
+
+struct environment {
+    struct environment_variable *items;
+    size_t count;
+};
+
+enum model_provider {
+    MODEL_OPENAI,
+    MODEL_COMPATIBLE, /* another server that speaks the Responses API */
+    MODEL_SCRIPTED,   /* plays turns from a file: demos and tests */
+};
+
+/* US dollars per million tokens, in millionths of a dollar; -1: unknown. */
+struct model_price {
+    int64_t input;
+    int64_t cached_input; /* unknown: as input */
+    int64_t cache_write;  /* unknown: as input */
+    int64_t output;
+};
+
+struct model_settings {
+    enum model_provider provider;
+    const char *name;             /* "gpt-5.5" */
+    const char *base_url;         /* without a '/' at the end */
+    const char *key_env;          /* variable that holds the key; may be NULL */
+    const char *reasoning_effort; /* may be NULL: not sent */
+    struct model_price price;
+    int64_t request_timeout_ms; /* of a whole response */
+    int64_t idle_timeout_ms;    /* between two bytes of a stream */
+    int64_t max_retries;        /* of one request */
+    const char *script;         /* scripted only: path as found; may be NULL */
+};
+
+struct run_settings {
+    int64_t jobs; /* tasks at once; 0: as many as processors */
+    int64_t budget_cost_microusd; /* of the run; -1: none */
+    int64_t budget_tokens;        /* input + output; -1: none */
+    int64_t budget_time_ms;       /* -1: none */
+    int64_t failures_percent;     /* stop at that share; -1: never */
+    bool fail_fast;
+};
+
+/* A setup or verify command; run by `sh -c` in the task's directory. */
+struct task_step {
+    const char *name; /* unique in its list */
+    const char *run;
+    int64_t timeout_ms;
+};
+
+struct task_steps {
+    struct task_step *items;
+    size_t count;
+};
+
+enum verify_expect {
+    VERIFY_PASS,
+    VERIFY_FAIL_THEN_PASS, /* must fail on the base first */
+};
+
+enum changes_rule { CHANGES_REQUIRED, CHANGES_NONE, CHANGES_ANY };
+
+enum task_tool { /* bits of task.tools */
+    TOOL_EXEC = 1,
+    TOOL_PATCH = 2,
+    TOOL_IMAGE = 4,
+    TOOL_PLAN = 8,
+    TOOL_ALL = 15,
+};
+
+struct task_budget { /* -1: none */
+    int64_t turns;
+    int64_t input_tokens;
+    int64_t output_tokens;
+    int64_t cost_microusd;
+};
+
+enum sandbox_layer { /* bits of sandbox_settings.require */
+    LAYER_NAMESPACES = 1,
+    LAYER_SECCOMP = 2,
+    LAYER_ALL = 3,
+};
+
+struct sandbox_settings {
+    unsigned require;   /* layers that must be there */
+    struct strings read;  /* absolute host paths, read-only */
+    struct strings write; /* absolute host paths, writable */
+    struct environment env;
+    struct strings pass_env;
+    int64_t memory_bytes;       /* of each process */
+    int64_t pids;               /* processes and threads */
+    int64_t output_bytes;       /* kept of one command's output */
+    int64_t command_timeout_ms; /* when a step or call gives none */
+};
+
+enum rule_decision { RULE_ALLOW, RULE_DENY };
+
+enum rule_tool { /* what a rule's `tool` names */
+    RULE_TOOL_EXEC,
+    RULE_TOOL_PATCH,
+    RULE_TOOL_IMAGE,
+    RULE_TOOL_PLAN,
+    RULE_TOOL_ANY, /* `tool: "*"` */
+};
+
+struct approve_rule {
+    enum rule_tool tool;
+    struct strings argv;  /* exec only; none: every command */
+    struct strings paths; /* patch only; none: every path */
+    enum rule_decision decision;
+    const char *because; /* told to the model; may be NULL */
+    size_t line;         /* in the manifest, to name the rule */
+};
+
+enum secrets_rule { SECRETS_FAIL, SECRETS_REPORT };
+
+struct patch_policy {
+    struct strings protect; /* globs; touching one fails the task */
+    struct strings allow;   /* globs; none: everything */
+    int64_t max_files;      /* -1: none */
+    int64_t max_lines;      /* added + removed; -1: none */
+    int64_t max_file_size_bytes;
+    bool binary;
+    enum secrets_rule secrets;
+};
+
+struct policy {
+    struct approve_rule *approve; /* first match decides */
+    size_t approve_count;
+    struct patch_policy patch;
+};
+
+struct task {
+    const char *id;
+    const char *suite;        /* the manifest's name */
+    const char *matrix_cell;  /* "api, main" for names in reports; "" if none */
+    const char *repo;         /* URL, scp form or absolute path */
+    const char *ref;          /* may be NULL: the remote's HEAD */
+    const char *directory;    /* "." or relative, without ".." */
+    int64_t depth;            /* 0: whole history */
+    bool submodules;
+    const char *prompt;
+    const char *instructions; /* may be NULL */
+    unsigned tools;           /* bits of enum task_tool */
+    struct task_steps setup;
+    struct task_steps verify;
+    enum verify_expect verify_expect;
+    struct strings verify_pin; /* globs */
+    int64_t fix_attempts;
+    int64_t attempts;
+    enum changes_rule changes;
+    const char *output_schema; /* text of the schema file; may be NULL */
+    int64_t timeout_ms;        /* of one attempt */
+    struct task_budget budget;
+    struct sandbox_settings sandbox;
+    struct policy policy;
+    /* NIGHTJAR_MATRIX_*, NIGHTJAR_PARAM_*, NIGHTJAR_TASK_ID for commands */
+    struct environment variables;
+    const struct model_settings *model;
+};
+
+#endif

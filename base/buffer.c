@@ -41,8 +41,8 @@ char *buffer_reserve(struct buffer *buffer, size_t length)
     if (capacity > buffer->maximum + 1)
         capacity = buffer->maximum + 1;
     if (capacity > buffer->capacity) {
-        buffer->data = mem_resize(buffer->capacity ? buffer->data : NULL,
-                                  capacity, 1);
+        buffer->data =
+            mem_resize(buffer->capacity ? buffer->data : NULL, capacity, 1);
         buffer->capacity = capacity;
         buffer->data[buffer->length] = '\0';
     }

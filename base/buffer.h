@@ -11,8 +11,8 @@
 #ifndef NIGHTJAR_BASE_BUFFER_H
 #define NIGHTJAR_BASE_BUFFER_H
 
-#include <stddef.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct buffer {
     char *data;

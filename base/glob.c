@@ -76,8 +76,7 @@ bool glob_match_word(const char *pattern, const char *word)
     return !fnmatch(pattern, word, 0);
 }
 
-bool glob_match_any(const char *const *patterns, size_t count,
-                    const char *path)
+bool glob_match_any(const char *const *patterns, size_t count, const char *path)
 {
     for (size_t i = 0; i < count; i++) {
         if (glob_match(patterns[i], path))

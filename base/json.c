@@ -78,8 +78,8 @@ cJSON *json_parse(const char *data, size_t length, struct error *err)
     while (end < data + length && strchr(" \t\r\n", *end))
         end++;
     if (end != data + length) {
-        error_set(err, ERROR_PROTOCOL, "JSON: text behind the value at byte %td",
-                  end - data);
+        error_set(err, ERROR_PROTOCOL,
+                  "JSON: text behind the value at byte %td", end - data);
         cJSON_Delete(value);
         return NULL;
     }
@@ -145,8 +145,7 @@ bool json_get_integer(const cJSON *object, const char *key, int64_t *out)
     return true;
 }
 
-int64_t json_get_int64(const cJSON *object, const char *key,
-                       int64_t otherwise)
+int64_t json_get_int64(const cJSON *object, const char *key, int64_t otherwise)
 {
     json_get_integer(object, key, &otherwise);
     return otherwise;
@@ -251,8 +250,8 @@ static void set_bit(uint64_t *bits, int index, bool value)
 {
     uint64_t mask = (uint64_t)1 << (index % 64);
 
-    bits[index / 64] = value ? bits[index / 64] | mask
-                             : bits[index / 64] & ~mask;
+    bits[index / 64] =
+        value ? bits[index / 64] | mask : bits[index / 64] & ~mask;
 }
 
 /* The comma before a value or key, where one is due. */

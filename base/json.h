@@ -51,8 +51,7 @@ const char *json_get_text(const cJSON *object, const char *key,
 bool json_get_integer(const cJSON *object, const char *key, int64_t *out);
 
 /* The integer member, or `otherwise`. */
-int64_t json_get_int64(const cJSON *object, const char *key,
-                       int64_t otherwise);
+int64_t json_get_int64(const cJSON *object, const char *key, int64_t otherwise);
 
 /* true only for the literal true. */
 bool json_get_true(const cJSON *object, const char *key);

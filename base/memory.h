@@ -20,11 +20,11 @@
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
 /* The pointer's value; the variable becomes NULL, so CLEANUP frees nothing. */
-#define STEAL(pointer)                                                         \
-    ({                                                                         \
-        __typeof__(pointer) stolen_ = (pointer);                               \
-        (pointer) = NULL;                                                      \
-        stolen_;                                                               \
+#define STEAL(pointer)                           \
+    ({                                           \
+        __typeof__(pointer) stolen_ = (pointer); \
+        (pointer) = NULL;                        \
+        stolen_;                                 \
     })
 
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
@@ -41,8 +41,7 @@ void *mem_resize(void *memory, size_t count, size_t size);
 /* Copies of a string, of `length` bytes with a NUL behind, of a format. */
 char *mem_string(const char *text);
 char *mem_bytes(const void *data, size_t length);
-char *mem_format(const char *format, ...)
-    __attribute__((format(printf, 1, 2)));
+char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 char *mem_vformat(const char *format, va_list arguments)
     __attribute__((format(printf, 1, 0)));
 

@@ -160,9 +160,8 @@ int number_go_duration_ms(const char *text, int64_t *out)
 {
     /* In nanoseconds, so that small units do not vanish. */
     static const struct unit units[] = {
-        {"ms", 1000000},       {"us", 1000},        {"\xC2\xB5s", 1000},
-        {"ns", 1},             {"s", 1000000000},   {"m", 60000000000},
-        {"h", 3600000000000}};
+        {"ms", 1000000},   {"us", 1000},       {"\xC2\xB5s", 1000}, {"ns", 1},
+        {"s", 1000000000}, {"m", 60000000000}, {"h", 3600000000000}};
     __int128 total = 0;
 
     do {

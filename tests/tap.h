@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 /* Each returns whether the check held; the name is a printf format. */
-#define tap_ok(condition, ...)                                                 \
+#define tap_ok(condition, ...) \
     tap_check((condition), __FILE__, __LINE__, #condition, __VA_ARGS__)
 
 bool tap_check(bool held, const char *file, int line, const char *condition,

@@ -1,0 +1,334 @@
+#include "sandbox/filter.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#define FILTER_BYTES_MAX ((size_t)4096 * sizeof(struct sock_filter))
+
+/* A list of names, separated by blanks, and why they are in it. Names that an
+ * architecture does not have are passed over. */
+struct group {
+    const char *names;
+    const char *reason;
+};
+
+static const struct group allowed[] = {
+    {"read write readv writev pread64 pwrite64 preadv pwritev preadv2 "
+     "pwritev2 lseek _llseek sendfile sendfile64 splice tee vmsplice "
+     "copy_file_range readahead fadvise64 fadvise64_64",
+     "bytes of open files"},
+    {"close close_range dup dup2 dup3 fcntl fcntl64 flock",
+     "files: close and share (open: see below)"},
+    {"stat lstat fstat newfstatat fstatat64 stat64 lstat64 fstat64 statx "
+     "access faccessat faccessat2 readlink readlinkat getdents getdents64 "
+     "statfs fstatfs statfs64 fstatfs64 getcwd",
+     "files: look"},
+    {"rename renameat renameat2 link linkat symlink symlinkat unlink unlinkat "
+     "mkdir mkdirat rmdir truncate ftruncate truncate64 ftruncate64 "
+     "fallocate utime utimes utimensat utimensat_time64 futimesat chown "
+     "fchown lchown fchownat umask sync fsync fdatasync syncfs "
+     "sync_file_range chdir fchdir",
+     "files: change, as far as mounts and modes allow"},
+    {"getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr setxattr "
+     "lsetxattr fsetxattr removexattr lremovexattr fremovexattr",
+     "extended attributes: cp -a, tar, install"},
+    {"inotify_init inotify_init1 inotify_add_watch inotify_rm_watch",
+     "file watchers of build tools"},
+    {"mmap mmap2 munmap mremap mprotect pkey_mprotect pkey_alloc pkey_free "
+     "msync mincore madvise mlock mlock2 munlock mlockall munlockall brk "
+     "membarrier memfd_create memfd_secret get_mempolicy set_mempolicy mbind",
+     "memory of the process itself"},
+    {"fork vfork execve execveat exit exit_group wait4 waitid waitpid "
+     "set_tid_address set_robust_list get_robust_list futex futex_time64 "
+     "futex_waitv rseq arch_prctl set_thread_area get_thread_area "
+     "restart_syscall",
+     "processes and threads (clone: see below)"},
+    {"getpid getppid gettid getpgid setpgid getpgrp getsid setsid getuid "
+     "geteuid getgid getegid getresuid getresgid getgroups setuid setgid "
+     "setreuid setregid setresuid setresgid setgroups setfsuid setfsgid "
+     "capget capset getpriority setpriority ioprio_get ioprio_set getrlimit "
+     "setrlimit prlimit64 ugetrlimit getrusage times sysinfo uname getcpu "
+     "prctl",
+     "who and what a process is; no capability is there to change it"},
+    {"sched_yield sched_getaffinity sched_setaffinity sched_getparam "
+     "sched_setparam sched_getscheduler sched_setscheduler sched_getattr "
+     "sched_setattr sched_get_priority_max sched_get_priority_min "
+     "sched_rr_get_interval sched_rr_get_interval_time64",
+     "scheduling; real-time needs a capability"},
+    {"rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigsuspend "
+     "rt_sigtimedwait rt_sigtimedwait_time64 rt_sigqueueinfo "
+     "rt_tgsigqueueinfo sigaltstack signal sigaction sigprocmask sigreturn "
+     "sigpending sigsuspend kill tkill tgkill pause signalfd signalfd4 "
+     "pidfd_open pidfd_send_signal pidfd_getfd alarm",
+     "signals, to this PID namespace"},
+    {"nanosleep clock_nanosleep clock_nanosleep_time64 clock_gettime "
+     "clock_gettime64 clock_getres clock_getres_time64 gettimeofday time "
+     "getitimer setitimer timer_create timer_settime timer_settime64 "
+     "timer_gettime timer_gettime64 timer_getoverrun timer_delete "
+     "timerfd_create timerfd_settime timerfd_settime64 timerfd_gettime "
+     "timerfd_gettime64",
+     "time: reading and waiting"},
+    {"poll ppoll ppoll_time64 select _newselect pselect6 pselect6_time64 "
+     "epoll_create epoll_create1 epoll_ctl epoll_ctl_old epoll_wait "
+     "epoll_wait_old epoll_pwait epoll_pwait2 eventfd eventfd2 pipe pipe2",
+     "waiting for descriptors"},
+    {"bind connect listen accept accept4 getsockname getpeername getsockopt "
+     "setsockopt sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg "
+     "recvmmsg_time64 send recv shutdown socketcall",
+     "sockets of the allowed families, in an own network namespace"},
+    {"shmget shmat shmctl shmdt semget semop semtimedop semtimedop_time64 "
+     "semctl msgget msgsnd msgrcv msgctl mq_open mq_unlink mq_timedsend "
+     "mq_timedsend_time64 mq_timedreceive mq_timedreceive_time64 mq_notify "
+     "mq_getsetattr ipc",
+     "System V and POSIX IPC, in an own namespace"},
+    {"ptrace process_vm_readv process_vm_writev kcmp",
+     "debuggers and leak checkers of own children: PID 1 is not dumpable, "
+     "and no other process of the host is visible"},
+    {"getrandom", "randomness"},
+};
+
+/* EPERM: programs look for it and must be told no. Each is either the
+ * kernel's privileged surface or reaches beyond the sandbox. */
+static const struct group refused[] = {
+    {"mount umount umount2 pivot_root chroot open_tree move_mount fsopen "
+     "fsconfig fsmount fspick mount_setattr",
+     "the file tree is fixed"},
+    {"unshare setns", "no new namespace, no foreign one"},
+    {"bpf perf_event_open userfaultfd", "kernel attack surface"},
+    {"io_uring_setup io_uring_enter io_uring_register",
+     "goes past this filter"},
+    {"keyctl add_key request_key",
+     "keyrings are shared across a user's processes"},
+    {"name_to_handle_at open_by_handle_at", "files by number, past the mounts"},
+    {"init_module finit_module delete_module kexec_load kexec_file_load "
+     "reboot swapon swapoff sethostname setdomainname iopl ioperm "
+     "settimeofday clock_settime clock_settime64 clock_adjtime "
+     "clock_adjtime64 adjtimex syslog acct quotactl quotactl_fd vhangup "
+     "lookup_dcookie nfsservctl uselib ustat sysfs _sysctl",
+     "administration of the host"},
+    {"fanotify_init fanotify_mark", "watches whole mounts"},
+    {"modify_ldt", "old x86 attack surface"},
+    {"migrate_pages move_pages", "other processes' memory"},
+};
+
+/* Adds one rule with up to two argument tests. Names that this architecture
+ * or library does not know are no error. */
+static int rule(scmp_filter_ctx context, uint32_t action, const char *name,
+                unsigned count, const struct scmp_arg_cmp *tests)
+{
+    int number = seccomp_syscall_resolve_name(name);
+
+    if (number == __NR_SCMP_ERROR)
+        return 0;
+    number = seccomp_rule_add_array(context, action, number, count, tests);
+    return number == -EDOM || number == -EINVAL ? 0 : number;
+}
+
+static int add_group(scmp_filter_ctx context, uint32_t action,
+                     const char *names)
+{
+    while (*names) {
+        size_t length = strcspn(names, " ");
+        CLEANUP(mem_free) char *name = mem_bytes(names, length);
+        int status = rule(context, action, name, 0, NULL);
+
+        if (status)
+            return status;
+        names += length + strspn(names + length, " ");
+    }
+    return 0;
+}
+
+/* Files that would be setuid or setgid are live on the host afterwards. A
+ * call passes only when neither bit is in its mode argument. */
+static int add_mode_rules(scmp_filter_ctx context)
+{
+    static const struct {
+        const char *name;
+        unsigned argument;
+    } calls[] = {{"chmod", 1}, {"fchmod", 1}, {"fchmodat", 2}, {"fchmodat2", 2},
+                 {"open", 2},  {"openat", 3}, {"creat", 1}};
+    int status = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(calls) && !status; i++) {
+        struct scmp_arg_cmp plain[] = {SCMP_CMP(
+            calls[i].argument, SCMP_CMP_MASKED_EQ, S_ISUID | S_ISGID, 0)};
+
+        status = rule(context, SCMP_ACT_ALLOW, calls[i].name, 1, plain);
+        for (unsigned bits = S_ISGID; bits <= (S_ISUID | S_ISGID) && !status;
+             bits += S_ISGID) {
+            struct scmp_arg_cmp special[] = {SCMP_CMP(calls[i].argument,
+                                                      SCMP_CMP_MASKED_EQ,
+                                                      S_ISUID | S_ISGID, bits)};
+
+            status =
+                rule(context, SCMP_ACT_ERRNO(EPERM), calls[i].name, 1, special);
+        }
+    }
+    return status;
+}
+
+/* Named pipes, sockets and plain files, never a device. */
+static int add_node_rules(scmp_filter_ctx context)
+{
+    static const unsigned types[] = {0, S_IFREG, S_IFIFO, S_IFSOCK};
+    const unsigned mask = S_IFMT | S_ISUID | S_ISGID;
+    int status = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(types) && !status; i++) {
+        struct scmp_arg_cmp old[] = {
+            SCMP_CMP(1, SCMP_CMP_MASKED_EQ, mask, types[i])};
+        struct scmp_arg_cmp at[] = {
+            SCMP_CMP(2, SCMP_CMP_MASKED_EQ, mask, types[i])};
+
+        status = rule(context, SCMP_ACT_ALLOW, "mknod", 1, old);
+        if (!status)
+            status = rule(context, SCMP_ACT_ALLOW, "mknodat", 1, at);
+    }
+    return status;
+}
+
+/* Threads and processes, but no new namespace. clone3 keeps its flags in
+ * memory that a filter cannot read, so it does not exist (the default);
+ * C libraries fall back to clone. */
+static int add_clone_rules(scmp_filter_ctx context)
+{
+    const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
+                                CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+                                CLONE_NEWNET;
+    struct scmp_arg_cmp none[] = {
+        SCMP_CMP(0, SCMP_CMP_MASKED_EQ, namespaces, 0)};
+
+    return rule(context, SCMP_ACT_ALLOW, "clone", 1, none);
+}
+
+static int add_socket_rules(scmp_filter_ctx context)
+{
+    static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
+    int status = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(families) && !status; i++) {
+        struct scmp_arg_cmp family[] = {
+            SCMP_CMP32(0, SCMP_CMP_EQ, (uint32_t)families[i])};
+
+        status = rule(context, SCMP_ACT_ALLOW, "socket", 1, family);
+    }
+    if (!status) {
+        struct scmp_arg_cmp local[] = {SCMP_CMP32(0, SCMP_CMP_EQ, AF_UNIX)};
+
+        status = rule(context, SCMP_ACT_ALLOW, "socketpair", 1, local);
+    }
+    return status;
+}
+
+/* ioctl by request: everything but typing into terminals. */
+static int add_ioctl_rules(scmp_filter_ctx context)
+{
+    static const uint32_t injecting[] = {TIOCSTI, 0x541C /* TIOCLINUX */};
+    int status = seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                                  SCMP_CMP32(1, SCMP_CMP_LT, TIOCSTI));
+
+    if (!status)
+        status = seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                                  SCMP_CMP32(1, SCMP_CMP_GT, 0x541C));
+    for (uint32_t request = TIOCSTI + 1; request < 0x541C && !status; request++)
+        status = seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                                  SCMP_CMP32(1, SCMP_CMP_EQ, request));
+    for (size_t i = 0; i < ARRAY_LENGTH(injecting) && !status; i++)
+        status =
+            seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+                             SCMP_CMP32(1, SCMP_CMP_EQ, injecting[i]));
+    return status;
+}
+
+/* personality(2): asking, and switching address randomisation off for
+ * debuggers; nothing that changes the architecture. */
+static int add_personality_rules(scmp_filter_ctx context)
+{
+    static const uint32_t values[] = {PER_LINUX, ADDR_NO_RANDOMIZE, 0xFFFFFFFF};
+    int status = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(values) && !status; i++) {
+        struct scmp_arg_cmp value[] = {SCMP_CMP32(0, SCMP_CMP_EQ, values[i])};
+
+        status = rule(context, SCMP_ACT_ALLOW, "personality", 1, value);
+    }
+    return status;
+}
+
+static int add_rules(scmp_filter_ctx context)
+{
+    int status = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(allowed) && !status; i++)
+        status = add_group(context, SCMP_ACT_ALLOW, allowed[i].names);
+    for (size_t i = 0; i < ARRAY_LENGTH(refused) && !status; i++)
+        status = add_group(context, SCMP_ACT_ERRNO(EPERM), refused[i].names);
+    if (!status)
+        status = add_mode_rules(context);
+    if (!status)
+        status = add_node_rules(context);
+    if (!status)
+        status = add_clone_rules(context);
+    if (!status)
+        status = add_socket_rules(context);
+    if (!status)
+        status = add_ioctl_rules(context);
+    return status ? status : add_personality_rules(context);
+}
+
+static void context_free(scmp_filter_ctx *context)
+{
+    if (*context)
+        seccomp_release(*context);
+}
+
+int filter_build(struct buffer *program, struct error *err)
+{
+    CLEANUP(context_free) scmp_filter_ctx context = NULL;
+    CLEANUP(fd_close) int fd = memfd_create("filter", MFD_CLOEXEC);
+    int status;
+
+    context = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+    if (!context || fd < 0)
+        return error_set(err, ERROR_SANDBOX, "seccomp: cannot make a filter");
+    status = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH,
+                              SCMP_ACT_KILL_PROCESS);
+    /* A binary tree instead of a chain: some 15 comparisons for a call. */
+    if (!status)
+        status = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    if (!status)
+        status = add_rules(context);
+    if (!status)
+        status = seccomp_export_bpf(context, fd);
+    if (status)
+        return error_set_errno(err, ERROR_SANDBOX, -status,
+                               "seccomp: cannot make the filter");
+    if (lseek(fd, 0, SEEK_SET) < 0 || file_read_fd(fd, program, err))
+        return error_context(err, "seccomp filter");
+    if (program->length > FILTER_BYTES_MAX)
+        return error_set(err, ERROR_SANDBOX, "seccomp: filter is too long");
+    return 0;
+}
+
+int filter_install(struct span program)
+{
+    struct sock_fprog fprog = {
+        .len = (unsigned short)(program.length / sizeof(struct sock_filter)),
+        .filter = (struct sock_filter *)(uintptr_t)program.data,
+    };
+
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &fprog);
+}

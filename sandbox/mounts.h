@@ -1,0 +1,61 @@
+/* The file tree of a sandbox as a list of operations.
+ *
+ * mounts_plan turns a specification into the list, mounts_describe prints it,
+ * mounts_apply walks it in one direction inside the new mount namespace. The
+ * tree is built from nothing: what the list does not name is not there.
+ * Everything of the system is read-only, nothing has setuid or device files
+ * in force except the six devices of the list. */
+#ifndef NIGHTJAR_SANDBOX_MOUNTS_H
+#define NIGHTJAR_SANDBOX_MOUNTS_H
+
+#include "sandbox/sandbox.h"
+
+#define MOUNTS_MAX 192
+
+enum mount_type {
+    MOUNT_DIRECTORY, /* mkdir with mode */
+    MOUNT_FILE,      /* a file with content, mode 0444 */
+    MOUNT_SYMLINK,   /* target -> content */
+    MOUNT_READ,      /* bind source, read-only, nosuid, nodev */
+    MOUNT_WRITE,     /* bind source, nosuid, nodev */
+    MOUNT_DEVICE,    /* bind a device file, nosuid, noexec */
+    MOUNT_MASK,      /* bind /dev/null over a file that is there */
+    MOUNT_TMPFS,     /* size and mode; nosuid, nodev */
+    MOUNT_PROC,      /* new instance, hidepid, read-only */
+    MOUNT_DEVPTS,    /* new instance */
+};
+
+struct mount_operation {
+    enum mount_type type;
+    char *target;  /* in the new tree, without the leading '/' */
+    char *source;  /* on the host; or content of a file or symlink; or NULL */
+    int64_t bytes; /* of a tmpfs */
+    unsigned mode;
+    bool optional; /* left out when the source is not there */
+    int fd;        /* the source's detached mount while applying */
+};
+
+struct mounts {
+    struct mount_operation items[MOUNTS_MAX];
+    size_t count;
+};
+
+/* Makes the list. Errors: a path that is not absolute, too many. */
+int mounts_plan(const struct sandbox_spec *spec, struct mounts *mounts,
+                struct error *err);
+void mounts_free(struct mounts *mounts);
+
+/* A line for each operation. */
+void mounts_describe(const struct mounts *mounts, struct buffer *out);
+
+/* In PID 1, in new namespaces: first takes hold of every source, which needs
+ * the rights of the user outside. Only system calls; no allocation. Returns
+ * 0, or -1 with errno and *failed set to the operation's index. */
+int mounts_take_sources(struct mounts *mounts, size_t *failed);
+
+/* Then, as the inside user: builds the tree on `staging` (a directory that is
+ * covered by it) and makes it the root. `failed` is mounts->count for the
+ * steps that belong to no operation. */
+int mounts_apply(struct mounts *mounts, const char *staging, size_t *failed);
+
+#endif

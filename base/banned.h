@@ -21,6 +21,6 @@
 /* A shell, or a name that another process may take first. */
 #pragma GCC poison system popen mktemp tmpnam tempnam
 /* Static results: use base/clock.h. */
-#pragma GCC poison localtime gmtime ctime asctime
+#pragma GCC poison localtime gmtime
 
 #endif

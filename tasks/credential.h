@@ -1,0 +1,15 @@
+/* Tokens for repositories over https, from the environment. A token is given
+ * only to the host that it was made for, never by its mere presence. */
+#ifndef NIGHTJAR_TASKS_CREDENTIAL_H
+#define NIGHTJAR_TASKS_CREDENTIAL_H
+
+struct credential {
+    const char *user;  /* what the forge expects beside a token */
+    const char *token; /* in the environment; NULL: none for this host */
+};
+
+/* The credential for an https URL's host. Plain http gets one only on a
+ * loopback host. */
+struct credential credential_for_url(const char *url);
+
+#endif

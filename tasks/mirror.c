@@ -1,0 +1,279 @@
+#include "tasks/mirror.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "tasks/credential.h"
+#include "tasks/git.h"
+
+#define HAVE_SHALLOW                                                           \
+    (LIBGIT2_VER_MAJOR > 1 || (LIBGIT2_VER_MAJOR == 1 && LIBGIT2_VER_MINOR >= 7))
+
+static const char system_certificates[] = "/etc/ssl/certs/ca-certificates.crt";
+
+int repositories_start(struct error *err)
+{
+    static const git_config_level_t levels[] = {
+        GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM,
+        GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL};
+    const char *file = getenv("SSL_CERT_FILE");
+    const char *folder = getenv("SSL_CERT_DIR");
+
+    if (git_libgit2_init() < 0)
+        return git_fail(err, "libgit2");
+    for (size_t i = 0; i < ARRAY_LENGTH(levels); i++)
+        git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, levels[i], "");
+    /* Nothing of a repository is executed here, so whose it is does not
+     * matter; CI checkouts often belong to another user. */
+    git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
+    git_libgit2_opts(GIT_OPT_SET_USER_AGENT, "nightjar " NIGHTJAR_VERSION);
+    if (!file && !folder && !access(system_certificates, R_OK))
+        file = system_certificates;
+    if ((file || folder) &&
+        git_libgit2_opts(GIT_OPT_SET_SSL_CERT_LOCATIONS, file, folder))
+        return git_fail(err, "certificates in '%s'", file ? file : folder);
+    return 0;
+}
+
+const char *repositories_version(void)
+{
+    static char text[32];
+    int major;
+    int minor;
+    int revision;
+
+    git_libgit2_version(&major, &minor, &revision);
+    snprintf(text, sizeof(text), "%d.%d.%d", major, minor, revision);
+    return text;
+}
+
+/* ---- callbacks --------------------------------------------------------- */
+
+struct fetching {
+    const struct mirror_request *request;
+    int credentials_asked;
+    bool no_credentials;
+    bool late;
+};
+
+static int give_credentials(git_credential **out, const char *url,
+                            const char *user, unsigned allowed, void *payload)
+{
+    struct fetching *fetching = payload;
+    const char *name = user ? user : "git";
+
+    /* The library asks again when the first answer was refused. */
+    if (fetching->credentials_asked++ > 1) {
+        git_error_set_str(GIT_ERROR_NET, "the credentials were refused");
+        return GIT_EAUTH;
+    }
+    if (allowed & GIT_CREDENTIAL_USERNAME)
+        return git_credential_username_new(out, name);
+    if (allowed & GIT_CREDENTIAL_SSH_KEY && getenv("SSH_AUTH_SOCK"))
+        return git_credential_ssh_key_from_agent(out, name);
+    if (allowed & GIT_CREDENTIAL_USERPASS_PLAINTEXT) {
+        struct credential credential = credential_for_url(url);
+
+        if (credential.token)
+            return git_credential_userpass_plaintext_new(
+                out, credential.user, credential.token);
+    }
+    fetching->no_credentials = true;
+    git_error_set_str(GIT_ERROR_NET, "authentication is required");
+    return GIT_EAUTH;
+}
+
+static int watch_deadline(struct fetching *fetching)
+{
+    if (clock_now_ms() < fetching->request->deadline)
+        return 0;
+    fetching->late = true;
+    git_error_set_str(GIT_ERROR_NET, "not finished before the deadline");
+    return GIT_EUSER;
+}
+
+static int on_transfer(const git_indexer_progress *progress, void *payload)
+{
+    (void)progress;
+    return watch_deadline(payload);
+}
+
+static int on_sideband(const char *text, int length, void *payload)
+{
+    (void)text;
+    (void)length;
+    return watch_deadline(payload);
+}
+
+static int fetch_failed(const struct fetching *fetching, int status,
+                        const char *what, struct error *err)
+{
+    const struct mirror_request *request = fetching->request;
+
+    git_fail(err, "%s %s%s%s", what, request->url, request->ref ? " " : "",
+             request->ref ? request->ref : "");
+    if (fetching->late) {
+        err->kind = ERROR_TIMEOUT;
+    } else if (status == GIT_EAUTH || fetching->no_credentials ||
+               strstr(err->text, "status code: 401") ||
+               strstr(err->text, "status code: 403")) {
+        err->kind = ERROR_AUTHENTICATION;
+        error_hint(err, "give a token in the environment (GH_TOKEN, "
+                        "GITLAB_TOKEN, or NIGHTJAR_GIT_TOKEN with "
+                        "NIGHTJAR_GIT_TOKEN_HOST), or an SSH agent");
+    } else if (status == GIT_ECERTIFICATE) {
+        error_hint(err, "for https set SSL_CERT_FILE to the authority's "
+                        "certificate; for ssh put the host's key into "
+                        "~/.ssh/known_hosts");
+    }
+    return -1;
+}
+
+/* ---- which ref --------------------------------------------------------- */
+
+static bool is_commit_name(const char *ref)
+{
+    size_t length = ref ? strspn(ref, "0123456789abcdefABCDEF") : 0;
+
+    return ref && !ref[length] && length >= 7 && length <= 40;
+}
+
+/* The full name that the remote has for the request's ref, or NULL. HEAD for
+ * no ref. */
+static const char *advertised(git_remote *remote, const char *ref)
+{
+    static const char *const prefixes[] = {"refs/heads/", "refs/tags/", ""};
+    const git_remote_head **heads;
+    size_t count;
+
+    if (git_remote_ls(&heads, &count, remote))
+        return NULL;
+    for (size_t p = 0; p < ARRAY_LENGTH(prefixes); p++) {
+        size_t length = strlen(prefixes[p]);
+
+        for (size_t i = 0; i < count; i++) {
+            if (!strncmp(heads[i]->name, prefixes[p], length) &&
+                !strcmp(heads[i]->name + length, ref ? ref : "HEAD"))
+                return heads[i]->name;
+        }
+    }
+    return NULL;
+}
+
+static int fetch_refs(struct fetching *fetching, git_remote *remote,
+                      const git_remote_callbacks *callbacks, char **specs,
+                      size_t count, struct error *err)
+{
+    git_fetch_options options = GIT_FETCH_OPTIONS_INIT;
+    git_strarray refspecs = {specs, count};
+    int status;
+
+    options.callbacks = *callbacks;
+    options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE;
+    options.update_fetchhead = 0;
+    options.proxy_opts.type = GIT_PROXY_AUTO;
+#if HAVE_SHALLOW
+    options.depth = (int)fetching->request->depth;
+#endif
+    status = git_remote_fetch(remote, &refspecs, &options, NULL);
+    return status ? fetch_failed(fetching, status, "fetch", err) : 0;
+}
+
+static int pin(struct mirror *mirror, const char *name, struct error *err)
+{
+    CLEANUP(git_object_cleanup) git_object *object = NULL;
+    CLEANUP(git_object_cleanup) git_object *commit = NULL;
+
+    if (git_revparse_single(&object, mirror->repository, name) ||
+        git_object_peel(&commit, object, GIT_OBJECT_COMMIT))
+        return git_fail(err, "find commit '%s'", name);
+    mirror->commit = object_id_from(git_object_id(commit));
+    return 0;
+}
+
+static int fetch_all(struct mirror *mirror, struct fetching *fetching,
+                     struct error *err)
+{
+    const struct mirror_request *request = fetching->request;
+    CLEANUP(git_remote_cleanup) git_remote *remote = NULL;
+    git_remote_callbacks callbacks = GIT_REMOTE_CALLBACKS_INIT;
+    git_proxy_options proxy = GIT_PROXY_OPTIONS_INIT;
+    CLEANUP(mem_free) char *name = NULL;
+    CLEANUP(mem_free) char *spec = NULL;
+    const char *found;
+    int status;
+
+    callbacks.credentials = give_credentials;
+    callbacks.transfer_progress = on_transfer;
+    callbacks.sideband_progress = on_sideband;
+    callbacks.payload = fetching;
+    proxy.type = GIT_PROXY_AUTO;
+    if (git_remote_create_anonymous(&remote, mirror->repository, request->url))
+        return git_fail(err, "repository '%s'", request->url);
+    status = git_remote_connect(remote, GIT_DIRECTION_FETCH, &callbacks, &proxy,
+                                NULL);
+    if (status)
+        return fetch_failed(fetching, status, "connect to", err);
+    found = advertised(remote, request->ref);
+    if (found) {
+        name = mem_string(found);
+        spec = mem_format("+%s:refs/nightjar/pinned", name);
+        if (fetch_refs(fetching, remote, &callbacks, &spec, 1, err))
+            return -1;
+        return pin(mirror, "refs/nightjar/pinned", err);
+    }
+    if (!is_commit_name(request->ref)) {
+        error_set(err, ERROR_REPOSITORY, "%s: ref '%s' not found", request->url,
+                  request->ref ? request->ref : "HEAD");
+        return error_hint(err, "name a branch, a tag or a commit that the "
+                               "repository has");
+    }
+    char *every[] = {"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"};
+
+    if (fetch_refs(fetching, remote, &callbacks, every, ARRAY_LENGTH(every),
+                   err))
+        return -1;
+    if (pin(mirror, request->ref, err))
+        return error_set(err, ERROR_REPOSITORY,
+                         "%s: commit '%s' is on no branch and no tag",
+                         request->url, request->ref);
+    return 0;
+}
+
+int mirror_fetch(const struct mirror_request *request, struct mirror **mirror,
+                 struct error *err)
+{
+    CLEANUP(mirror_cleanup) struct mirror *made = mem_alloc(sizeof(*made));
+    struct fetching fetching = {.request = request};
+
+    made->path = mem_string(request->directory);
+    if (git_repository_init(&made->repository, request->directory, true))
+        return git_fail(err, "create mirror");
+    if (fetch_all(made, &fetching, err))
+        return -1;
+    *mirror = STEAL(made);
+    return 0;
+}
+
+struct object_id mirror_commit(const struct mirror *mirror)
+{
+    return mirror->commit;
+}
+
+void mirror_close(struct mirror *mirror)
+{
+    if (!mirror)
+        return;
+    git_repository_free(mirror->repository);
+    free(mirror->path);
+    free(mirror);
+}
+
+void mirror_cleanup(struct mirror **mirror)
+{
+    mirror_close(*mirror);
+    *mirror = NULL;
+}

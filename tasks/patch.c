@@ -1,0 +1,179 @@
+#include "tasks/patch.h"
+
+#include "base/memory.h"
+#include "base/secret.h"
+#include "tasks/git.h"
+
+#define RENAMES_MAX 1000
+#define ID_DIGITS 40
+
+/* ---- making ------------------------------------------------------------ */
+
+static int make_diff(const struct mirror *mirror, struct object_id base,
+                     struct object_id tree, git_diff **diff,
+                     struct error *err)
+{
+    CLEANUP(git_tree_cleanup) git_tree *before = NULL;
+    CLEANUP(git_tree_cleanup) git_tree *after = NULL;
+    git_diff_options options = GIT_DIFF_OPTIONS_INIT;
+    git_diff_find_options find = GIT_DIFF_FIND_OPTIONS_INIT;
+
+    if (git_find_tree(mirror->repository, base, &before, err) ||
+        git_find_tree(mirror->repository, tree, &after, err))
+        return -1;
+    options.flags = GIT_DIFF_SHOW_BINARY | GIT_DIFF_INCLUDE_TYPECHANGE;
+    options.id_abbrev = ID_DIGITS;
+    options.context_lines = 3;
+    find.flags = GIT_DIFF_FIND_RENAMES;
+    find.rename_limit = RENAMES_MAX;
+    if (git_diff_tree_to_tree(diff, mirror->repository, before, after,
+                              &options) ||
+        git_diff_find_similar(*diff, &find))
+        return git_fail(err, "compare trees");
+    return 0;
+}
+
+static int add_line(const git_diff_delta *delta, const git_diff_hunk *hunk,
+                    const git_diff_line *line, void *payload)
+{
+    struct buffer *text = payload;
+    char origin = line->origin;
+
+    (void)delta;
+    (void)hunk;
+    if ((origin == GIT_DIFF_LINE_CONTEXT || origin == GIT_DIFF_LINE_ADDITION ||
+         origin == GIT_DIFF_LINE_DELETION) &&
+        buffer_add_byte(text, origin))
+        return GIT_EUSER;
+    return buffer_add(text, line->content, line->content_len) ? GIT_EUSER : 0;
+}
+
+struct gathering {
+    struct patch_summary *summary;
+    const struct mirror *mirror;
+    size_t at; /* index of the file behind the current one */
+};
+
+static int gather_file(const git_diff_delta *delta, float progress,
+                       void *payload)
+{
+    struct gathering *gathering = payload;
+    struct patch_summary *summary = gathering->summary;
+    struct patch_file *file = &summary->files[gathering->at++];
+    bool removed = delta->status == GIT_DELTA_DELETED;
+    const git_diff_file *shown = removed ? &delta->old_file : &delta->new_file;
+
+    (void)progress;
+    file->path = arena_string(&summary->arena, shown->path);
+    file->old_path = arena_string(&summary->arena, delta->old_file.path);
+    file->submodule = delta->old_file.mode == GIT_FILEMODE_COMMIT ||
+                      delta->new_file.mode == GIT_FILEMODE_COMMIT;
+    file->link = delta->new_file.mode == GIT_FILEMODE_LINK;
+    if (!removed && !file->submodule) {
+        CLEANUP(git_blob_cleanup) git_blob *blob = NULL;
+
+        if (!git_blob_lookup(&blob, gathering->mirror->repository,
+                             &delta->new_file.id))
+            file->bytes = (int64_t)git_blob_rawsize(blob);
+    }
+    return 0;
+}
+
+static int gather_binary(const git_diff_delta *delta,
+                         const git_diff_binary *binary, void *payload)
+{
+    struct gathering *gathering = payload;
+
+    (void)delta;
+    (void)binary;
+    gathering->summary->files[gathering->at - 1].binary = true;
+    return 0;
+}
+
+static int gather_line(const git_diff_delta *delta, const git_diff_hunk *hunk,
+                       const git_diff_line *line, void *payload)
+{
+    struct gathering *gathering = payload;
+    struct patch_file *file = &gathering->summary->files[gathering->at - 1];
+    const char *kind = NULL;
+
+    (void)delta;
+    (void)hunk;
+    if (line->origin == GIT_DIFF_LINE_DELETION)
+        file->removed++;
+    if (line->origin != GIT_DIFF_LINE_ADDITION)
+        return 0;
+    file->added++;
+    if (!file->secret &&
+        secret_find((struct span){line->content, line->content_len}, &kind)
+            .data) {
+        file->secret = kind;
+        file->secret_line = (size_t)line->new_lineno;
+    }
+    return 0;
+}
+
+static int gather(const struct mirror *mirror, git_diff *diff,
+                  struct patch_summary *summary, struct error *err)
+{
+    struct gathering gathering = {summary, mirror, 0};
+
+    summary->count = git_diff_num_deltas(diff);
+    summary->files = arena_array(&summary->arena, summary->count + 1,
+                                 sizeof(*summary->files));
+    if (git_diff_foreach(diff, gather_file, gather_binary, NULL, gather_line,
+                         &gathering))
+        return git_fail(err, "read the difference");
+    for (size_t i = 0; i < summary->count; i++) {
+        summary->added += summary->files[i].added;
+        summary->removed += summary->files[i].removed;
+    }
+    return 0;
+}
+
+int patch_make(const struct mirror *mirror, struct object_id base,
+               struct object_id tree, struct buffer *text,
+               struct patch_summary *summary, struct error *err)
+{
+    CLEANUP(git_diff_cleanup) git_diff *diff = NULL;
+
+    *summary = (struct patch_summary){.count = 0};
+    if (make_diff(mirror, base, tree, &diff, err) ||
+        gather(mirror, diff, summary, err))
+        return -1;
+    if (git_diff_print(diff, GIT_DIFF_FORMAT_PATCH, add_line, text))
+        return text->dropped ? error_set(err, ERROR_REPOSITORY,
+                                         "the patch is larger than %zu bytes",
+                                         text->maximum)
+                             : git_fail(err, "print the patch");
+    return 0;
+}
+
+void patch_summary_free(struct patch_summary *summary)
+{
+    arena_free(&summary->arena);
+    summary->count = 0;
+}
+
+int patch_apply_text(const struct mirror *mirror, struct object_id base,
+                     struct span text, struct object_id *tree,
+                     struct error *err)
+{
+    CLEANUP(git_tree_cleanup) git_tree *before = NULL;
+    CLEANUP(git_diff_cleanup) git_diff *diff = NULL;
+    CLEANUP(git_index_cleanup) git_index *index = NULL;
+    git_oid oid;
+
+    if (git_find_tree(mirror->repository, base, &before, err))
+        return -1;
+    if (!text.length) {
+        *tree = object_id_from(git_tree_id(before));
+        return 0;
+    }
+    if (git_diff_from_buffer(&diff, text.data, text.length) ||
+        git_apply_to_tree(&index, mirror->repository, before, diff, NULL) ||
+        git_index_write_tree_to(&oid, index, mirror->repository))
+        return git_fail(err, "apply the patch to the pinned commit");
+    *tree = object_id_from(&oid);
+    return 0;
+}

@@ -1,0 +1,101 @@
+/* Models: a request's bytes in, one complete reply or a typed error out.
+ *
+ *     struct model *model = model_open(settings, key, task_id, &err);
+ *     model_respond(model, &request, &reply, &err);
+ *     ... reply.items ...
+ *     model_reply_free(&reply);
+ *     model_close(model);
+ *
+ * A reply is whole or not there: items of a stream that broke are dropped
+ * and the request is sent again, so nothing appears twice and no call of a
+ * broken reply is ever run. One connection is kept for all requests. */
+#ifndef NIGHTJAR_RUNNER_MODEL_MODEL_H
+#define NIGHTJAR_RUNNER_MODEL_MODEL_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "tasks/task.h"
+
+#define MODEL_ITEMS_MAX 1024               /* of one reply */
+#define MODEL_REPLY_BYTES_MAX ((size_t)256 << 20) /* of one stream */
+
+enum model_item_type {
+    ITEM_MESSAGE,
+    ITEM_REASONING,
+    ITEM_FUNCTION_CALL,
+    ITEM_CUSTOM_CALL,
+    ITEM_OTHER, /* kept and sent back as it is */
+};
+
+struct model_item {
+    enum model_item_type type;
+    struct span raw;       /* the item's JSON, byte for byte as received */
+    const char *call_id;   /* calls; never NULL there */
+    const char *name;      /* calls: the tool */
+    const char *arguments; /* calls: JSON text, or a custom tool's input */
+    const char *text;      /* messages: all output text; "" if none */
+    const char *refusal;   /* messages: NULL if none */
+    bool commentary;       /* messages of the phase "commentary" */
+};
+
+struct model_usage {
+    int64_t input_tokens; /* cached and written ones included */
+    int64_t cached_tokens;
+    int64_t cache_write_tokens;
+    int64_t output_tokens; /* reasoning included */
+    int64_t reasoning_tokens;
+};
+
+struct model_reply {
+    struct arena arena;
+    struct model_item *items;
+    size_t count;
+    struct model_usage usage;
+    bool cut_short; /* the output limit was reached */
+    bool go_on;     /* the provider asks for another request */
+};
+
+/* One failed try, for the journal. */
+struct model_retry {
+    const struct error *error;
+    int status; /* HTTP, 0 if there was no answer */
+    int64_t wait_ms;
+};
+
+struct model_request {
+    struct span body;
+    int64_t deadline; /* base/clock.h: of everything, retries included */
+    void (*on_retry)(void *context, const struct model_retry *retry);
+    void *context;
+};
+
+struct model;
+
+/* `key` may be NULL (none is sent); it is copied into memory that forked
+ * processes do not see. `task_id` chooses a script's turns. Errors:
+ * ERROR_MANIFEST (script), ERROR_INTERNAL. */
+struct model *model_open(const struct model_settings *settings,
+                         const char *key, const char *task_id,
+                         struct error *err);
+
+/* Sends the request until a whole reply was received, at most max_retries
+ * times more. On 0 the caller frees the reply. Errors keep their kind. */
+int model_respond(struct model *model, const struct model_request *request,
+                  struct model_reply *reply, struct error *err);
+void model_reply_free(struct model_reply *reply);
+void model_close(struct model *model);
+void model_cleanup(struct model **model); /* for CLEANUP */
+
+/* What a reply cost in millionths of a dollar; -1 when a price that is needed
+ * is unknown. */
+int64_t model_cost_microusd(const struct model_price *price,
+                            const struct model_usage *usage);
+
+/* libcurl's version and TLS library, for --version. */
+const char *model_library_version(void);
+
+/* Once in the first process, before any fork. */
+int models_start(struct error *err);
+
+#endif

@@ -11,6 +11,11 @@ CLANG ?= clang
 PROVE_JOBS ?= 4
 FUZZ_SECONDS ?= 60
 
+# V=1 shows whole commands.
+ifneq ($(V),1)
+Q = @
+endif
+
 B = build/$(VARIANT)
 VERSION := $(shell cat VERSION)
 
@@ -69,23 +74,26 @@ FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,\
 all: $(B)/nightjar
 
 $(B)/nightjar: $(OBJECTS)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LDLIBS)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LDLIBS) -lm
 
-# main is linked last; a stub of this rule would hide a missing object, so
-# the objects are one archive and the linker takes what is used.
+# For tests and benchmarks: all but main, the linker takes what they use.
 $(B)/libnightjar.a: $(PARTS)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
 $(B)/%.o: %.c build/flags.mk VERSION
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  CC  $<"
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(UNIT_TESTS): $(B)/%: $(B)/%.o $(B)/tests/tap.o $(B)/libnightjar.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LDLIBS) -lm
+	@echo "  LD  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LDLIBS) -lm
 
 $(TEST_PROGRAMS) $(BENCH_PROGRAMS): $(B)/%: $(B)/%.o $(B)/libnightjar.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LDLIBS) -lm
+	@echo "  LD  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LDLIBS) -lm
 
 ## demo: run the main job on the example, with no key and no network
 demo: all
@@ -118,7 +126,8 @@ FUZZ_CFLAGS = $(COMMON) -g -O1 -fsanitize=fuzzer,address,undefined \
 build/fuzz/%: tests/fuzz/%.c $(filter-out runner/main.c,$(SOURCES)) \
 		| build/fuzz-deps
 	@mkdir -p $(@D)
-	$(CLANG) $(FUZZ_CFLAGS) -o $@ $< \
+	@echo "  FUZZ  $<"
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -o $@ $< \
 		$(filter-out runner/main.c,$(SOURCES)) $(LIBRARY_LDLIBS) -lm
 
 ## lint: clang-format, clang-tidy and cppcheck

@@ -165,7 +165,8 @@ static int remove_entry(int dirfd, const char *name, int depth,
     if (fd < 0 && errno == EACCES) {
         /* Ours, but its mode shuts us out. AT_SYMLINK_NOFOLLOW is not
          * needed: unlink has just told that it is a directory. */
-        fchmodat(dirfd, name, 0700, 0);
+        if (fchmodat(dirfd, name, 0700, 0))
+            return error_set_errno(err, ERROR_IO, errno, "remove %s", name);
         fd = openat(dirfd, name,
                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     }

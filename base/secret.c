@@ -1,6 +1,8 @@
 #include "base/secret.h"
 
 #include <ctype.h>
+#include <stdint.h>
+#include <sys/mman.h>
 
 #include "base/memory.h"
 
@@ -120,15 +122,30 @@ struct span secret_find(struct span text, const char **kind)
     return (struct span){NULL, 0};
 }
 
-static void add_value(struct secrets *secrets, const char *value)
+static const char *add_value(struct secrets *secrets, const char *value)
 {
-    if (strlen(value) < SECRET_LENGTH_MIN || secrets->count == SECRETS_MAX)
-        return;
+    size_t size = strlen(value) + 1;
+    char *copy;
+
     for (size_t i = 0; i < secrets->count; i++) {
         if (!strcmp(secrets->values[i], value))
-            return;
+            return secrets->values[i];
     }
-    secrets->values[secrets->count++] = mem_string(value);
+    if (size <= SECRET_LENGTH_MIN || secrets->count == SECRETS_MAX ||
+        size > SECRETS_BYTES_MAX - secrets->used)
+        return NULL;
+    if (!secrets->pages) {
+        secrets->pages = mmap(NULL, SECRETS_BYTES_MAX, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (secrets->pages == MAP_FAILED)
+            return mem_array(SIZE_MAX, 2); /* ends the process */
+        madvise(secrets->pages, SECRETS_BYTES_MAX, MADV_DONTDUMP);
+    }
+    copy = secrets->pages + secrets->used;
+    memcpy(copy, value, size);
+    secrets->used += size;
+    secrets->values[secrets->count++] = copy;
+    return copy;
 }
 
 static char *percent_encoded(const char *value)
@@ -163,14 +180,27 @@ static char *json_escaped(const char *value)
     return escaped;
 }
 
-void secrets_add(struct secrets *secrets, const char *value)
+static void wipe(char **text)
 {
-    CLEANUP(mem_free) char *percent = percent_encoded(value);
-    CLEANUP(mem_free) char *escaped = json_escaped(value);
+    explicit_bzero(*text, strlen(*text));
+    free(*text);
+}
 
-    add_value(secrets, value);
+const char *secrets_add(struct secrets *secrets, const char *value)
+{
+    CLEANUP(wipe) char *percent = percent_encoded(value);
+    CLEANUP(wipe) char *escaped = json_escaped(value);
+    const char *copy = add_value(secrets, value);
+
     add_value(secrets, percent);
     add_value(secrets, escaped);
+    return copy;
+}
+
+void secrets_hide_from_forks(const struct secrets *secrets)
+{
+    if (secrets->pages)
+        madvise(secrets->pages, SECRETS_BYTES_MAX, MADV_WIPEONFORK);
 }
 
 void secrets_add_environment(struct secrets *secrets, char **environment)
@@ -201,23 +231,11 @@ void secrets_mask(const struct secrets *secrets, char *data, size_t length)
     }
 }
 
-size_t secrets_longest(const struct secrets *secrets)
-{
-    size_t longest = 0;
-
-    for (size_t i = 0; i < secrets->count; i++) {
-        size_t length = strlen(secrets->values[i]);
-
-        longest = length > longest ? length : longest;
-    }
-    return longest;
-}
-
 void secrets_free(struct secrets *secrets)
 {
-    for (size_t i = 0; i < secrets->count; i++) {
-        explicit_bzero(secrets->values[i], strlen(secrets->values[i]));
-        free(secrets->values[i]);
+    if (secrets->pages) {
+        explicit_bzero(secrets->pages, SECRETS_BYTES_MAX);
+        munmap(secrets->pages, SECRETS_BYTES_MAX);
     }
-    secrets->count = 0;
+    *secrets = (struct secrets){.count = 0};
 }

@@ -14,9 +14,14 @@
 /* Shorter values are not masked: they would hit ordinary text. */
 #define SECRET_LENGTH_MIN 8
 #define SECRETS_MAX 256
+#define SECRETS_BYTES_MAX ((size_t)256 << 10)
 
+/* The values lie in pages of their own, so that a process that is forked for
+ * a sandbox can be made to see zeros there. */
 struct secrets {
-    char *values[SECRETS_MAX];
+    char *pages; /* NULL: none yet */
+    size_t used;
+    const char *values[SECRETS_MAX];
     size_t count;
 };
 
@@ -31,18 +36,17 @@ struct span secret_find(struct span text, const char **kind);
 
 /* Adds a value (copied). Values that are short, known, or over the limit are
  * left out. Also adds its percent-encoded and JSON-escaped forms where they
- * differ. */
-void secrets_add(struct secrets *secrets, const char *value);
+ * differ. Returns the copy, or NULL when it was left out. */
+const char *secrets_add(struct secrets *secrets, const char *value);
+
+/* From now on a fork of this process has zeros instead of the values. */
+void secrets_hide_from_forks(const struct secrets *secrets);
 
 /* Adds the value of every variable in `environment` with a secret name. */
 void secrets_add_environment(struct secrets *secrets, char **environment);
 
 /* Replaces each known value by asterisks of the same length, in place. */
 void secrets_mask(const struct secrets *secrets, char *data, size_t length);
-
-/* The longest known value: a stream is masked safely if that many bytes less
- * one are held back. 0 when there is none. */
-size_t secrets_longest(const struct secrets *secrets);
 
 /* Wipes and releases the values. */
 void secrets_free(struct secrets *secrets);

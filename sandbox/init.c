@@ -145,11 +145,11 @@ static void confine(const struct init_setup *setup)
 {
     size_t failed = 0;
 
-    if (mounts_take_sources(setup->mounts, &failed))
+    if (mounts_take_sources(setup->mounts, setup->staging, &failed))
         fail(setup->control, STEP_SOURCES, failed);
     if (become_inside_user())
         fail(setup->control, STEP_IDENTITY, 0);
-    if (mounts_apply(setup->mounts, setup->staging, &failed))
+    if (mounts_apply(setup->mounts, &failed))
         fail(setup->control, STEP_MOUNTS, failed);
     if (loopback_up())
         fail(setup->control, STEP_LOOPBACK, 0);

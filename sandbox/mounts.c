@@ -162,6 +162,7 @@ int mounts_plan(const struct sandbox_spec *spec, struct mounts *mounts,
                 struct error *err)
 {
     mounts->count = 0;
+    mounts->staging = -1;
     add_system(mounts);
     add_devices(mounts, spec->scratch_bytes);
     add(mounts, MOUNT_PROC, "proc", NULL);
@@ -189,6 +190,7 @@ void mounts_free(struct mounts *mounts)
         fd_reset(&mounts->items[i].fd);
     }
     mounts->count = 0;
+    fd_reset(&mounts->staging);
 }
 
 void mounts_describe(const struct mounts *mounts, struct buffer *out)
@@ -238,8 +240,13 @@ static uint64_t attributes(enum mount_type type)
     }
 }
 
-int mounts_take_sources(struct mounts *mounts, size_t *failed)
+int mounts_take_sources(struct mounts *mounts, const char *staging,
+                        size_t *failed)
 {
+    *failed = mounts->count;
+    mounts->staging = open(staging, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (mounts->staging < 0)
+        return -1;
     for (size_t i = 0; i < mounts->count; i++) {
         struct mount_operation *item = &mounts->items[i];
         struct mount_attr attr = {.attr_set = attributes(item->type)};
@@ -318,7 +325,8 @@ static int apply_file(int root, const struct mount_operation *item)
         return -1;
     fd = openat(root, item->target, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno == EACCES) {
-        fchmodat(root, item->target, 0644, 0);
+        if (fchmodat(root, item->target, 0644, 0))
+            return -1;
         fd = openat(root, item->target, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     }
     if (fd < 0)
@@ -382,22 +390,41 @@ static int freeze_root(void)
                         sizeof(attr));
 }
 
-int mounts_apply(struct mounts *mounts, const char *staging, size_t *failed)
+/* An empty tmpfs over the staging folder, by descriptors: the inside user may
+ * have no right to walk the path to it. Returns the new root's descriptor. */
+static int mount_root(int staging)
 {
-    char options[64];
+    char size[32];
+    int context = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+    int root = -1;
+
+    snprintf(size, sizeof(size), "%lld", (long long)ROOT_BYTES);
+    if (context < 0 ||
+        syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "size", size, 0) ||
+        syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "mode", "0755",
+                0) ||
+        syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+        return -1;
+    root = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC,
+                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    close(context);
+    if (root < 0 ||
+        syscall(SYS_move_mount, root, "", staging, "",
+                MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH))
+        return -1;
+    return root;
+}
+
+int mounts_apply(struct mounts *mounts, size_t *failed)
+{
     int root;
 
     *failed = mounts->count;
     umask(0);
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
         return -1;
-    snprintf(options, sizeof(options), "size=%lld,mode=0755",
-             (long long)ROOT_BYTES);
-    if (mount("nightjar", staging, "tmpfs", MS_NOSUID | MS_NODEV, options) ||
-        chdir(staging))
-        return -1;
-    root = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0)
+    root = mount_root(mounts->staging);
+    if (root < 0 || fchdir(root))
         return -1;
     for (size_t i = 0; i < mounts->count; i++) {
         *failed = i;

@@ -38,6 +38,7 @@ struct mount_operation {
 struct mounts {
     struct mount_operation items[MOUNTS_MAX];
     size_t count;
+    int staging; /* the folder that the tree is built on, while applying */
 };
 
 /* Makes the list. Errors: a path that is not absolute, too many. */
@@ -48,14 +49,16 @@ void mounts_free(struct mounts *mounts);
 /* A line for each operation. */
 void mounts_describe(const struct mounts *mounts, struct buffer *out);
 
-/* In PID 1, in new namespaces: first takes hold of every source, which needs
- * the rights of the user outside. Only system calls; no allocation. Returns
- * 0, or -1 with errno and *failed set to the operation's index. */
-int mounts_take_sources(struct mounts *mounts, size_t *failed);
+/* In PID 1, in new namespaces: first takes hold of every source and of
+ * `staging`, a directory to build on; that needs the rights of the user
+ * outside. Only system calls; no allocation. Returns 0, or -1 with errno and
+ * *failed set to the operation's index (mounts->count for what belongs to
+ * none). */
+int mounts_take_sources(struct mounts *mounts, const char *staging,
+                        size_t *failed);
 
-/* Then, as the inside user: builds the tree on `staging` (a directory that is
- * covered by it) and makes it the root. `failed` is mounts->count for the
- * steps that belong to no operation. */
-int mounts_apply(struct mounts *mounts, const char *staging, size_t *failed);
+/* Then, as the inside user: builds the tree over the staging directory and
+ * makes it the root. */
+int mounts_apply(struct mounts *mounts, size_t *failed);
 
 #endif

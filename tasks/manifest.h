@@ -15,7 +15,8 @@
  * Several manifests may be loaded into one plan; ids must be unique in all
  * of them. The first manifest's run settings count. Files that a manifest
  * names (prompt_file, output_schema, script) are found beside the manifest
- * and read here; nothing else is touched. */
+ * and read here; for a task without `repo` the folders above the manifest are
+ * searched for .git. Nothing else is touched, nothing is written. */
 #ifndef NIGHTJAR_TASKS_MANIFEST_H
 #define NIGHTJAR_TASKS_MANIFEST_H
 
@@ -26,7 +27,12 @@
 #define MANIFEST_BYTES_MAX ((size_t)4 << 20)
 #define MANIFEST_DEPTH_MAX 64
 #define MANIFEST_NODES_MAX 200000 /* aliases expanded: no billion laughs */
+#define MANIFEST_EXPANDED_MAX ((size_t)8 << 20) /* bytes of text, likewise */
 #define PLAN_TASKS_MAX 100000
+
+/* Bytes of what one manifest's tasks do not share: expanded texts, files,
+ * variables. */
+#define PLAN_BYTES_MAX ((size_t)256 << 20)
 
 /* What is wrong, where. All problems of a manifest are collected (at most
  * PROBLEMS_MAX), in the order of their lines. */
@@ -35,7 +41,7 @@
 struct problem {
     char *file;
     size_t line;   /* from 1; 0: the whole file */
-    size_t column; /* from 1 */
+    size_t column; /* from 1, in characters */
     char *path;    /* "tasks[0].verify[1].timeout"; "" for the document */
     char *text;    /* what is wrong and what was expected */
     char *hint;    /* "did you mean ..."; may be NULL */
@@ -57,7 +63,8 @@ struct plan {
     size_t manifests; /* loaded so far */
 };
 
-/* -p NAME=VALUE pairs; they win over the manifest's `params`. */
+/* -p NAME=VALUE pairs; they win over the manifest's `params`, which must name
+ * them: a mistyped one is a problem. */
 struct params {
     const char **names;
     const char **values;
@@ -66,6 +73,10 @@ struct params {
 
 void plan_init(struct plan *plan);
 void plan_free(struct plan *plan);
+
+/* A zeroed task at the end of the plan; the pointer is good until the next
+ * one. NULL when there are PLAN_TASKS_MAX. For the expansion only. */
+struct task *plan_add(struct plan *plan);
 
 /* Reads, checks and expands one manifest file and adds its tasks. Returns 0,
  * or -1 with at least one problem added; the plan is then good only for
@@ -81,16 +92,20 @@ int manifest_parse(struct plan *plan, const char *path, struct span text,
 /* Keeps the tasks whose id matches one of the globs (base/glob.h words). */
 void plan_filter(struct plan *plan, const struct strings *globs);
 
-/* One line for people: "file:line:column: path: text" and, on a line of its
- * own, "  hint: ...". */
+/* For people: "file:line:column: path: text" and, if there is one, the hint as
+ * "  hint: ..." on a line of its own; each line ends with '\n'. Without a line
+ * or path their parts are left out. */
 void problem_format(const struct problem *problem, struct buffer *out);
 
 void problems_free(struct problems *problems);
 
-/* The JSON Schema (2020-12) of the manifest, from the field table. */
+/* The JSON Schema (2020-12) of the manifest, from the field table; indented by
+ * two spaces, always the same bytes. It is for editors: it says less than
+ * manifest_load checks (templates, files, uniqueness). */
 void manifest_write_schema(struct buffer *out);
 
-/* docs/manifest.md's reference part in Markdown, from the field table. */
+/* docs/manifest.md's reference part in Markdown, from the field table: a
+ * section for each block, with a table of its keys. */
 void manifest_write_reference(struct buffer *out);
 
 #endif

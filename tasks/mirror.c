@@ -231,7 +231,9 @@ static int fetch_all(struct mirror *mirror, struct fetching *fetching,
         return error_hint(err, "name a branch, a tag or a commit that the "
                                "repository has");
     }
-    char *every[] = {"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"};
+    char heads[] = "+refs/heads/*:refs/heads/*";
+    char tags[] = "+refs/tags/*:refs/tags/*";
+    char *every[] = {heads, tags};
 
     if (fetch_refs(fetching, remote, &callbacks, every, ARRAY_LENGTH(every),
                    err))

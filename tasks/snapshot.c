@@ -115,6 +115,8 @@ static int add_file(struct walk *walk, int folder, const char *name,
     git_oid oid;
 
     buffer_init(&content, SNAPSHOT_FILE_BYTES_MAX);
+    if (fd < 0 && errno == ENOENT)
+        return 0;
     if (fd < 0 || fstat(fd, &info))
         return error_set_errno(err, ERROR_REPOSITORY, errno, "read '%s'", path);
     if (!S_ISREG(info.st_mode)) {
@@ -191,8 +193,9 @@ static int visit(struct walk *walk, int folder, const char *name,
         walk->snapshot->left_out += depth > 0;
         return 0;
     }
+    /* A background process may have removed it just now. */
     if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW))
-        return error_set_errno(err, ERROR_REPOSITORY, errno, "look at '%s'",
+        return errno == ENOENT ? 0 : error_set_errno(err, ERROR_REPOSITORY, errno, "look at '%s'",
                                path);
     if (S_ISDIR(info.st_mode))
         return visit_directory_entry(walk, folder, name, path, tracked,

@@ -66,9 +66,9 @@ struct run_settings {
 
 /* A setup or verify command; run by `sh -c` in the task's directory. */
 struct task_step {
-    const char *name; /* unique in its list */
+    const char *name;   /* one line, unique in its list */
     const char *run;
-    int64_t timeout_ms;
+    int64_t timeout_ms; /* its own, or the sandbox's command_timeout */
 };
 
 struct task_steps {
@@ -156,6 +156,8 @@ struct policy {
 struct task {
     const char *id;
     const char *suite;        /* the manifest's name */
+    const char *file;         /* the manifest, as it was named */
+    size_t line;              /* of the task in it */
     const char *matrix_cell;  /* "api, main" for names in reports; "" if none */
     const char *repo;         /* URL, scp form or absolute path */
     const char *ref;          /* may be NULL: the remote's HEAD */

@@ -91,6 +91,10 @@ static int check_turn(const struct script *script,
 
     if (check_keys(script, turn, known, err))
         return -1;
+    if ((final && final->kind != YAML_SCALAR) ||
+        (yaml_get(turn, "say") &&
+         yaml_get(turn, "say")->kind != YAML_SCALAR))
+        return fault(script, turn, err, "'say' and 'final' are texts");
     if (!calls == !final)
         return fault(script, turn, err,
                      "a turn has either 'calls' or 'final'");

@@ -1,0 +1,146 @@
+#include "runner/guard.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#define NAME_START "nightjar-"
+#define REMOVE_TRIES 200
+#define REMOVE_PAUSE_NS 50000000
+
+/* Processes of a sandbox that is being torn down may still write for a
+ * moment. */
+static void remove_patiently(const char *path)
+{
+    const struct timespec pause = {0, REMOVE_PAUSE_NS};
+    struct error ignored;
+
+    for (int i = 0; i < REMOVE_TRIES; i++) {
+        if (!file_remove_tree(AT_FDCWD, path, &ignored))
+            return;
+        nanosleep(&pause, NULL);
+    }
+}
+
+static _Noreturn void guard_main(int pipe, const char *scratch)
+{
+    char byte;
+    ssize_t got;
+
+    setsid();
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    prctl(PR_SET_NAME, "nightjar-guard");
+    if (dup2(pipe, 0) < 0 || syscall(SYS_close_range, 1U, ~0U, 0U))
+        _exit(1);
+    do {
+        got = read(0, &byte, 1);
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    remove_patiently(scratch);
+    _exit(0);
+}
+
+static const char *temporary_folder(void)
+{
+    const char *folder = getenv("TMPDIR");
+
+    return folder && *folder == '/' ? folder : "/tmp";
+}
+
+/* A folder of ours whose lock nobody holds any more. */
+static void remove_if_stale(const char *folder, const char *name)
+{
+    CLEANUP(mem_free) char *path = mem_format("%s/%s", folder, name);
+    CLEANUP(mem_free) char *lock = mem_format("%s/lock", path);
+    CLEANUP(fd_close) int fd = open(lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    struct stat info;
+
+    if (fd < 0 || lstat(path, &info) || !S_ISDIR(info.st_mode) ||
+        info.st_uid != geteuid() || flock(fd, LOCK_EX | LOCK_NB))
+        return;
+    remove_patiently(path);
+}
+
+static void remove_stale(const char *folder)
+{
+    DIR *directory = opendir(folder);
+    struct dirent *entry;
+
+    while (directory && (entry = readdir(directory))) {
+        if (!strncmp(entry->d_name, NAME_START, strlen(NAME_START)))
+            remove_if_stale(folder, entry->d_name);
+    }
+    if (directory)
+        closedir(directory);
+}
+
+static int make_folder(struct guard *guard, struct error *err)
+{
+    const char *folder = temporary_folder();
+    CLEANUP(mem_free) char *lock = NULL;
+
+    remove_stale(folder);
+    guard->scratch = mem_format("%s/" NAME_START "XXXXXX", folder);
+    if (!mkdtemp(guard->scratch)) {
+        error_set_errno(err, ERROR_IO, errno, "create a folder in %s", folder);
+        mem_free(&guard->scratch);
+        return -1;
+    }
+    lock = mem_format("%s/lock", guard->scratch);
+    guard->lock = open(lock, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (guard->lock < 0 || flock(guard->lock, LOCK_EX | LOCK_NB))
+        return error_set_errno(err, ERROR_IO, errno, "lock %s", lock);
+    return 0;
+}
+
+int guard_start(struct guard *guard, struct error *err)
+{
+    int ends[2];
+
+    *guard = (struct guard){.lock = -1, .pipe = -1};
+    if (make_folder(guard, err)) {
+        guard_end(guard);
+        return -1;
+    }
+    if (pipe2(ends, O_CLOEXEC)) {
+        error_set_errno(err, ERROR_IO, errno, "pipe");
+        guard_end(guard);
+        return -1;
+    }
+    guard->pid = fork();
+    if (guard->pid == 0)
+        guard_main(ends[0], guard->scratch);
+    close(ends[0]);
+    guard->pipe = ends[1];
+    if (guard->pid < 0) {
+        error_set_errno(err, ERROR_IO, errno, "fork");
+        guard_end(guard);
+        return -1;
+    }
+    return 0;
+}
+
+void guard_end(struct guard *guard)
+{
+    struct error ignored;
+
+    if (guard->scratch)
+        file_remove_tree(AT_FDCWD, guard->scratch, &ignored);
+    fd_reset(&guard->pipe);
+    fd_reset(&guard->lock);
+    while (guard->pid > 0 && waitpid(guard->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    free(guard->scratch);
+    *guard = (struct guard){.lock = -1, .pipe = -1};
+}

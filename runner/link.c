@@ -1,0 +1,117 @@
+#include "runner/link.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/memory.h"
+#include "tasks/event.h"
+
+void link_init(struct link *link, int fd, const char *task,
+               const struct secrets *secrets)
+{
+    *link = (struct link){.fd = fd, .task = task, .secrets = secrets};
+    buffer_init(&link->event, EVENT_BYTES_MAX);
+}
+
+void link_free(struct link *link)
+{
+    buffer_free(&link->event);
+    fd_reset(&link->fd);
+}
+
+size_t link_length_max(enum link_kind kind)
+{
+    static const size_t lengths[LINK_KINDS] = {
+        [LINK_EVENT] = EVENT_BYTES_MAX,
+        [LINK_TRANSCRIPT] = LINK_TRANSCRIPT_MAX,
+        [LINK_ARTIFACT] = LINK_NAME_MAX,
+        [LINK_CONTENT] = LINK_CONTENT_MAX,
+        [LINK_END] = 0,
+    };
+
+    return kind < LINK_KINDS ? lengths[kind] : 0;
+}
+
+static void send_all(const struct link *link, const void *data, size_t length)
+{
+    const char *at = data;
+
+    while (length) {
+        ssize_t sent = send(link->fd, at, length, MSG_NOSIGNAL);
+
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0)
+            _exit(1);
+        at += sent;
+        length -= (size_t)sent;
+    }
+}
+
+static void send_frame(const struct link *link, enum link_kind kind,
+                       struct span content)
+{
+    struct link_head head = {kind, (uint32_t)content.length};
+
+    send_all(link, &head, sizeof(head));
+    send_all(link, content.data, content.length);
+}
+
+struct json link_begin(struct link *link, const char *type)
+{
+    return event_begin(&link->event, type, link->task);
+}
+
+void link_send(struct link *link, struct json *event)
+{
+    /* Events are bounded where they are built; one that is not is a fault of
+     * ours and must not be lost in silence. */
+    if (event_end(event)) {
+        struct json lost = link_begin(link, "event_too_long");
+
+        event_end(&lost);
+    }
+    secrets_mask(link->secrets, link->event.data, link->event.length);
+    send_frame(link, LINK_EVENT, buffer_span(&link->event));
+}
+
+void link_transcript(struct link *link, struct span line)
+{
+    CLEANUP(mem_free) char *copy = NULL;
+
+    if (line.length > LINK_TRANSCRIPT_MAX) {
+        static const char text[] = "{\"type\":\"nightjar.left_out\"}";
+
+        line = SPAN(text);
+    }
+    copy = mem_bytes(line.data, line.length);
+    secrets_mask(link->secrets, copy, line.length);
+    send_frame(link, LINK_TRANSCRIPT, (struct span){copy, line.length});
+}
+
+void link_artifact(struct link *link, const char *name, struct span content)
+{
+    CLEANUP(mem_free) char *copy = mem_bytes(content.data, content.length);
+    size_t at = 0;
+
+    secrets_mask(link->secrets, copy, content.length);
+    send_frame(link, LINK_ARTIFACT, (struct span){name, strlen(name)});
+    while (at < content.length) {
+        size_t piece = content.length - at;
+
+        if (piece > LINK_CONTENT_MAX)
+            piece = LINK_CONTENT_MAX;
+        send_frame(link, LINK_CONTENT, (struct span){copy + at, piece});
+        at += piece;
+    }
+    send_frame(link, LINK_END, (struct span){"", 0});
+}
+
+enum link_stop link_asked(struct link *link)
+{
+    char byte;
+    ssize_t got = recv(link->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+
+    /* Peeked, so that every later question has the same answer. */
+    return got == 1 ? (enum link_stop)byte : LINK_GO_ON;
+}

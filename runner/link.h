@@ -1,0 +1,75 @@
+/* The line from a worker to its supervisor: frames over a stream socket.
+ *
+ * A frame is a head (kind, length) and that many bytes. The supervisor
+ * distrusts all of it: each kind has a greatest length and a place where it
+ * may come; anything else ends the worker. In the other direction single
+ * bytes ask the worker to stop.
+ *
+ * Everything that a worker sends has passed secrets_mask. */
+#ifndef NIGHTJAR_RUNNER_LINK_H
+#define NIGHTJAR_RUNNER_LINK_H
+
+#include <stdint.h>
+
+#include "base/json.h"
+#include "base/secret.h"
+
+enum link_kind {
+    LINK_EVENT,      /* one event of tasks/event.h, without time of arrival */
+    LINK_TRANSCRIPT, /* one JSON line for the attempt's transcript */
+    LINK_ARTIFACT,   /* starts a file: its name */
+    LINK_CONTENT,    /* more bytes of that file */
+    LINK_END,        /* that file is whole */
+    LINK_KINDS
+};
+
+#define LINK_TRANSCRIPT_MAX ((size_t)64 << 20)
+#define LINK_CONTENT_MAX ((size_t)256 << 10)
+#define LINK_NAME_MAX 64
+
+struct link_head {
+    uint32_t kind;
+    uint32_t length;
+};
+
+/* What the supervisor may ask, as a byte. */
+enum link_stop {
+    LINK_GO_ON = 0,
+    LINK_STOP_INTERRUPTED = 'i',
+    LINK_STOP_BUDGET = 'b',
+    LINK_STOP_FAIL_FAST = 'f',
+    LINK_STOP_FAILURES = 'p',
+};
+
+/* The worker's end. */
+struct link {
+    int fd;
+    const char *task;
+    const struct secrets *secrets;
+    struct buffer event; /* for building events: link_begin, link_send */
+};
+
+void link_init(struct link *link, int fd, const char *task,
+               const struct secrets *secrets);
+void link_free(struct link *link);
+
+/* Starts an event of this task; add members, then link_send. */
+struct json link_begin(struct link *link, const char *type);
+
+/* Ends and sends it. A supervisor that is gone ends this process: nobody is
+ * left to work for. */
+void link_send(struct link *link, struct json *event);
+
+/* Sends one line of the transcript (without newline). */
+void link_transcript(struct link *link, struct span line);
+
+/* Sends a file of the task's folder: "patch.diff", "final.md", "logs/…". */
+void link_artifact(struct link *link, const char *name, struct span content);
+
+/* Whether the supervisor has asked to stop, and why. */
+enum link_stop link_asked(struct link *link);
+
+/* The greatest length of a kind's frame. */
+size_t link_length_max(enum link_kind kind);
+
+#endif

@@ -1,0 +1,157 @@
+#include "runner/load.h"
+
+#include "base/memory.h"
+#include "base/printable.h"
+#include "base/schema.h"
+#include "runner/run.h"
+#include "tasks/manifest_rules.h"
+
+#define PROBLEM_BYTES_MAX 65536
+
+static void print_problems(const struct problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        CLEANUP(buffer_free) struct buffer line;
+
+        buffer_init(&line, PROBLEM_BYTES_MAX);
+        problem_format(&problems->items[i], &line);
+        if (line.length && line.data[line.length - 1] != '\n')
+            buffer_add_byte(&line, '\n');
+        fputs(line.data, stderr);
+    }
+    if (problems->dropped)
+        fprintf(stderr, "... and %zu more problems\n", problems->dropped);
+}
+
+static void split_params(const struct options *options, struct params *params)
+{
+    size_t count = options->params.count;
+
+    params->names = mem_array(count + 1, sizeof(char *));
+    params->values = mem_array(count + 1, sizeof(char *));
+    for (size_t i = 0; i < count; i++) {
+        const char *text = options->params.items[i];
+        const char *equals = strchr(text, '=');
+
+        params->names[i] = mem_bytes(text, (size_t)(equals - text));
+        params->values[i] = equals + 1;
+    }
+    params->count = count;
+}
+
+static void params_free(struct params *params)
+{
+    for (size_t i = 0; i < params->count; i++)
+        free((char *)(uintptr_t)params->names[i]);
+    free(params->names);
+    free(params->values);
+}
+
+static int load_manifests(const struct options *options, struct plan *plan)
+{
+    CLEANUP(params_free) struct params params = {.count = 0};
+    struct problems problems = {0};
+    int status = 0;
+
+    split_params(options, &params);
+    for (size_t i = 0; i < options->arguments.count; i++)
+        status |= manifest_load(plan, options->arguments.items[i], &params,
+                                &problems);
+    print_problems(&problems);
+    problems_free(&problems);
+    return status;
+}
+
+/* What the manifest's own reader cannot know: whether a schema is one. */
+static int check_schemas(const struct plan *plan)
+{
+    const char *last = NULL;
+    int status = 0;
+
+    for (size_t i = 0; i < plan->count; i++) {
+        const char *text = plan->tasks[i].output_schema;
+        struct schema *schema;
+        struct error err;
+
+        if (!text || text == last)
+            continue;
+        last = text;
+        schema = schema_compile((struct span){text, strlen(text)}, &err);
+        if (!schema) {
+            error_context(&err, "task %s: output_schema", plan->tasks[i].id);
+            print_error(&err);
+            status = -1;
+        }
+        schema_free(schema);
+    }
+    return status;
+}
+
+static int replace_url(const struct options *options, struct plan *plan)
+{
+    const char *expected =
+        options->model_url ? rule_base_url(options->model_url) : NULL;
+    const struct model_settings *from = NULL;
+    struct model_settings *to = NULL;
+    struct error err;
+
+    if (!options->model_url)
+        return 0;
+    if (expected) {
+        error_set(&err, ERROR_USAGE, "--model-url: expected %s", expected);
+        print_error(&err);
+        return -1;
+    }
+    for (size_t i = 0; i < plan->count; i++) {
+        struct task *task = &plan->tasks[i];
+
+        if (task->model->provider == MODEL_SCRIPTED) {
+            error_set(&err, ERROR_USAGE,
+                      "--model-url: the model of task %s is a script", task->id);
+            print_error(&err);
+            return -1;
+        }
+        if (task->model != from) {
+            size_t length = strlen(options->model_url);
+
+            from = task->model;
+            to = arena_alloc(&plan->arena, sizeof(*to));
+            *to = *from;
+            while (length && options->model_url[length - 1] == '/')
+                length--;
+            to->base_url =
+                arena_bytes(&plan->arena, options->model_url, length);
+        }
+        task->model = to;
+    }
+    return 0;
+}
+
+static int filter(const struct options *options, struct plan *plan)
+{
+    struct strings globs = {
+        (const char **)(uintptr_t)options->filters.items,
+        options->filters.count};
+    struct error err;
+
+    if (globs.count)
+        plan_filter(plan, &globs);
+    if (plan->count)
+        return 0;
+    error_set(&err, ERROR_USAGE, "%s",
+              globs.count ? "no task matches --filter"
+                          : "the manifests have no task");
+    print_error(&err);
+    return -1;
+}
+
+int load_plan(const struct options *options, struct plan *plan)
+{
+    plan_init(plan);
+    if (load_manifests(options, plan) || filter(options, plan) ||
+        check_schemas(plan) || replace_url(options, plan))
+        return -1;
+    if (options->jobs > 0)
+        plan->run.jobs = options->jobs;
+    return 0;
+}

@@ -1,0 +1,14 @@
+/* From the command line to a plan that can run: manifests, filters and what
+ * flags replace. */
+#ifndef NIGHTJAR_RUNNER_LOAD_H
+#define NIGHTJAR_RUNNER_LOAD_H
+
+#include "runner/options.h"
+#include "tasks/manifest.h"
+
+/* Loads every manifest into the plan; every problem is printed on standard
+ * error. Returns -1 when there was one; the caller frees the plan in any
+ * case. */
+int load_plan(const struct options *options, struct plan *plan);
+
+#endif

@@ -1,0 +1,127 @@
+/* nightjar: runs coding-agent tasks with nobody watching. */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <yaml.h>
+
+#include "base/memory.h"
+#include "runner/model/model.h"
+#include "runner/options.h"
+#include "runner/run.h"
+#include "tasks/mirror.h"
+
+#define HELP_BYTES_MAX ((size_t)4 << 20)
+#define STATUS_USAGE 2
+#define STATUS_INTERNAL 70
+
+/* Standard input is never read, and descriptors 0 to 2 are always open, so
+ * that no file of ours ever becomes one of them. */
+static int prepare_descriptors(void)
+{
+    int fd = open("/dev/null", O_RDWR);
+
+    while (fd >= 0 && fd <= 2)
+        fd = open("/dev/null", O_RDWR);
+    if (fd < 0 || dup2(fd, STDIN_FILENO) < 0)
+        return -1;
+    close(fd);
+    return 0;
+}
+
+static int print(const struct buffer *text)
+{
+    if (fwrite(text->data, 1, text->length, stdout) != text->length ||
+        fflush(stdout)) {
+        fprintf(stderr, "nightjar: standard output: %s\n", strerror(errno));
+        return STATUS_INTERNAL;
+    }
+    return 0;
+}
+
+static int print_help(enum command command, enum help_format format)
+{
+    CLEANUP(buffer_free) struct buffer text;
+
+    buffer_init(&text, HELP_BYTES_MAX);
+    options_help(command, format, &text);
+    return print(&text);
+}
+
+static int help(const struct options *options)
+{
+    enum command command = COMMANDS;
+    struct error err;
+
+    if (options->arguments.count) {
+        command = options_find_command(options->arguments.items[0]);
+        if (command == COMMANDS) {
+            error_set(&err, ERROR_USAGE, "unknown command '%s'",
+                      options->arguments.items[0]);
+            error_hint(&err, "'nightjar help' lists the commands");
+            print_error(&err);
+            return STATUS_USAGE;
+        }
+    }
+    return print_help(command, options->format);
+}
+
+static int schema(const struct options *options)
+{
+    CLEANUP(buffer_free) struct buffer text;
+
+    buffer_init(&text, HELP_BYTES_MAX);
+    if (options->format == HELP_MARKDOWN)
+        manifest_write_reference(&text);
+    else
+        manifest_write_schema(&text);
+    return print(&text);
+}
+
+static int version(void)
+{
+    const struct scmp_version *seccomp = seccomp_version();
+
+    printf("nightjar %s\n", NIGHTJAR_VERSION);
+    printf("libcurl: %s\n", model_library_version());
+    printf("libgit2: %s\n", repositories_version());
+    printf("libseccomp: %u.%u.%u\n", seccomp->major, seccomp->minor,
+           seccomp->micro);
+    printf("libyaml: %s\n", yaml_get_version_string());
+    printf("cJSON: %s\n", cJSON_Version());
+    return fflush(stdout) ? STATUS_INTERNAL : 0;
+}
+
+static int dispatch(const struct options *options)
+{
+    if (options->help)
+        return print_help(options->command, HELP_TEXT);
+    switch (options->command) {
+    case COMMAND_RUN:
+        return run_command(options);
+    case COMMAND_CHECK:
+        return check_command(options);
+    case COMMAND_REPORT:
+        return report_command(options);
+    case COMMAND_SCHEMA:
+        return schema(options);
+    case COMMAND_VERSION:
+        return version();
+    default:
+        return help(options);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct error err;
+
+    if (prepare_descriptors())
+        return STATUS_INTERNAL;
+    if (options_parse(argc, argv, &options, &err)) {
+        print_error(&err);
+        return STATUS_USAGE;
+    }
+    return dispatch(&options);
+}

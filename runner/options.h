@@ -1,0 +1,63 @@
+/* The command line: one table of commands and options.
+ *
+ * It parses, and its texts are `nightjar help`, the manual page and docs/
+ * cli.md; a test fails when a committed copy differs. */
+#ifndef NIGHTJAR_RUNNER_OPTIONS_H
+#define NIGHTJAR_RUNNER_OPTIONS_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "runner/progress.h"
+#include "tasks/manifest.h"
+
+#define OPTIONS_LIST_MAX 64 /* how often a repeatable option may be given */
+
+enum command {
+    COMMAND_RUN,
+    COMMAND_CHECK,
+    COMMAND_REPORT,
+    COMMAND_SCHEMA,
+    COMMAND_HELP,
+    COMMAND_VERSION,
+    COMMANDS
+};
+
+enum color_mode { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+
+enum help_format { HELP_TEXT, HELP_MAN, HELP_MARKDOWN };
+
+struct option_list {
+    const char *items[OPTIONS_LIST_MAX];
+    size_t count;
+};
+
+struct options {
+    enum command command;
+    struct option_list arguments; /* manifests, a run directory, a command */
+    struct option_list filters;
+    struct option_list reports; /* FORMAT or FORMAT=PATH */
+    struct option_list params;  /* NAME=VALUE */
+    int64_t jobs;               /* -1: as the manifest says */
+    const char *out;
+    const char *model_url;
+    bool dry_run;
+    enum verbosity verbosity;
+    enum color_mode color;
+    enum help_format format;
+    bool help; /* --help of the command */
+};
+
+/* Parses argv. Errors are ERROR_USAGE with a hint that names the nearest
+ * known option or command. Strings point into argv. */
+int options_parse(int argc, char **argv, struct options *options,
+                  struct error *err);
+
+/* The text of `nightjar help` (command COMMANDS: the overview) in a format;
+ * HELP_MAN and HELP_MARKDOWN are always the whole. */
+void options_help(enum command command, enum help_format format,
+                  struct buffer *out);
+
+/* The command of that name; COMMANDS if there is none. */
+enum command options_find_command(const char *name);
+
+#endif

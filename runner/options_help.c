@@ -1,0 +1,240 @@
+/* The manual from the options table: as text, as a man page, as Markdown. */
+#include "base/memory.h"
+#include "runner/options.h"
+#include "runner/options_table.h"
+
+#define COLUMNS 78
+
+static const char purpose[] =
+    "runs coding-agent tasks with nobody watching: clones repositories, lets "
+    "a model work on them in a sandbox, proves the result in a clean checkout, "
+    "and leaves patches and reports";
+
+/* ---- text -------------------------------------------------------------- */
+
+/* Words of `text` in lines of at most COLUMNS, each `indent` in; paragraphs
+ * stay apart. The first line goes on at `column`. */
+static void wrap(struct buffer *out, const char *text, size_t indent,
+                 size_t column)
+{
+    while (*text) {
+        size_t word = strcspn(text, " \n");
+
+        if (column + 1 + word > COLUMNS && column > indent) {
+            buffer_addf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > indent) {
+            buffer_add_byte(out, ' ');
+            column++;
+        }
+        buffer_add(out, text, word);
+        column += word;
+        text += word;
+        if (!strncmp(text, "\n\n", 2)) {
+            buffer_addf(out, "\n\n%*s", (int)indent, "");
+            column = indent;
+        }
+        text += strspn(text, " \n");
+    }
+    buffer_add_byte(out, '\n');
+}
+
+static void add_label(struct buffer *out, const struct option_text *option)
+{
+    if (option->letter)
+        buffer_addf(out, "%s, ", option->letter);
+    buffer_add_string(out, option->name);
+    if (option->argument)
+        buffer_addf(out, " %s", option->argument);
+}
+
+static void text_options(struct buffer *out, enum command command)
+{
+    buffer_add_string(out, "\nOptions:\n");
+    for (size_t i = 0; i < option_count; i++) {
+        if (!(option_texts[i].commands & FOR(command)))
+            continue;
+        buffer_add_string(out, "  ");
+        add_label(out, &option_texts[i]);
+        buffer_add_string(out, "\n      ");
+        wrap(out, option_texts[i].text, 6, 6);
+    }
+}
+
+static void text_examples(struct buffer *out, const char *examples)
+{
+    buffer_add_string(out, "\nExamples:\n");
+    while (*examples) {
+        size_t line = strcspn(examples, "\n");
+
+        buffer_addf(out, "  %.*s\n", (int)line, examples);
+        examples += line + (examples[line] == '\n');
+    }
+}
+
+static void text_command(struct buffer *out, enum command command)
+{
+    const struct command_text *text = &command_texts[command];
+
+    buffer_addf(out, "Usage: nightjar %s [OPTIONS] %s\n", text->name,
+                text->arguments);
+    if (text->examples)
+        text_examples(out, text->examples);
+    buffer_add_byte(out, '\n');
+    wrap(out, text->text, 0, 0);
+    text_options(out, command);
+}
+
+static void text_overview(struct buffer *out)
+{
+    buffer_add_string(out, "nightjar");
+    wrap(out, purpose, 0, strlen("nightjar"));
+    buffer_add_string(out, "\nUsage: nightjar COMMAND [OPTIONS] ...\n\n"
+                           "Commands:\n");
+    for (int command = 0; command < COMMANDS; command++)
+        buffer_addf(out, "  %-9s %s\n", command_texts[command].name,
+                    command_texts[command].summary);
+    buffer_add_string(out, "\nExit status:\n");
+    for (size_t i = 0; i < exit_count; i++) {
+        buffer_addf(out, "  %-4d ", exit_texts[i].status);
+        wrap(out, exit_texts[i].text, 7, 7);
+    }
+    buffer_add_string(out, "\n'nightjar help COMMAND' explains a command.\n");
+}
+
+/* ---- man --------------------------------------------------------------- */
+
+/* roff: a '-' is a hyphen unless escaped; a line that starts with '.' is a
+ * request. */
+static void roff(struct buffer *out, const char *text)
+{
+    bool line_start = true;
+
+    for (; *text; text++) {
+        if (line_start && (*text == '.' || *text == '\''))
+            buffer_add_string(out, "\\&");
+        if (!strncmp(text, "\n\n", 2)) {
+            buffer_add_string(out, "\n.PP\n");
+            text++;
+            line_start = true;
+            continue;
+        }
+        if (*text == '-')
+            buffer_add_string(out, "\\-");
+        else if (*text == '\\')
+            buffer_add_string(out, "\\e");
+        else
+            buffer_add_byte(out, *text);
+        line_start = *text == '\n';
+    }
+}
+
+static void man_item(struct buffer *out, const char *label, const char *text)
+{
+    buffer_add_string(out, ".TP\n.B ");
+    roff(out, label);
+    buffer_add_byte(out, '\n');
+    roff(out, text);
+    buffer_add_byte(out, '\n');
+}
+
+static void man_command(struct buffer *out, enum command command)
+{
+    const struct command_text *text = &command_texts[command];
+
+    buffer_addf(out, ".SS nightjar %s %s\n", text->name, text->arguments);
+    roff(out, text->text);
+    buffer_add_byte(out, '\n');
+    for (size_t i = 0; i < option_count; i++) {
+        CLEANUP(buffer_free) struct buffer label;
+
+        if (!(option_texts[i].commands & FOR(command)))
+            continue;
+        buffer_init(&label, 256);
+        add_label(&label, &option_texts[i]);
+        man_item(out, label.data, option_texts[i].text);
+    }
+    if (text->examples) {
+        buffer_add_string(out, ".PP\nExamples:\n.PP\n.nf\n");
+        roff(out, text->examples);
+        buffer_add_string(out, "\n.fi\n");
+    }
+}
+
+static void man(struct buffer *out)
+{
+    buffer_addf(out, ".TH NIGHTJAR 1 \"\" \"nightjar %s\" \"User Commands\"\n",
+                NIGHTJAR_VERSION);
+    buffer_add_string(out, ".SH NAME\nnightjar \\- run coding-agent tasks "
+                           "unattended\n.SH SYNOPSIS\n.B nightjar\n.I COMMAND "
+                           "[OPTIONS] ...\n.SH DESCRIPTION\n.B nightjar\n");
+    roff(out, purpose);
+    buffer_add_string(out, ".\n.SH COMMANDS\n");
+    for (int command = 0; command < COMMANDS; command++)
+        man_command(out, (enum command)command);
+    buffer_add_string(out, ".SH EXIT STATUS\n");
+    for (size_t i = 0; i < exit_count; i++) {
+        CLEANUP(mem_free) char *label = mem_format("%d", exit_texts[i].status);
+
+        man_item(out, label, exit_texts[i].text);
+    }
+    buffer_add_string(out, ".SH ENVIRONMENT\n");
+    for (size_t i = 0; i < variable_count; i++)
+        man_item(out, variable_texts[i].name, variable_texts[i].text);
+}
+
+/* ---- Markdown ---------------------------------------------------------- */
+
+static void markdown_command(struct buffer *out, enum command command)
+{
+    const struct command_text *text = &command_texts[command];
+
+    buffer_addf(out, "\n## nightjar %s\n\n", text->name);
+    buffer_addf(out, "    nightjar %s [OPTIONS] %s\n\n%s\n\n", text->name,
+                text->arguments, text->text);
+    buffer_add_string(out, "| option | meaning |\n| --- | --- |\n");
+    for (size_t i = 0; i < option_count; i++) {
+        if (!(option_texts[i].commands & FOR(command)))
+            continue;
+        buffer_add_string(out, "| `");
+        add_label(out, &option_texts[i]);
+        buffer_addf(out, "` | %s |\n", option_texts[i].text);
+    }
+    if (text->examples) {
+        buffer_add_string(out, "\n```sh\n");
+        buffer_addf(out, "%s\n```\n", text->examples);
+    }
+}
+
+static void markdown(struct buffer *out)
+{
+    buffer_addf(out,
+                "# Command line\n\n<!-- Made by `make docs` from the options "
+                "table. -->\n\nnightjar %s.\n",
+                purpose);
+    for (int command = 0; command < COMMANDS; command++)
+        markdown_command(out, (enum command)command);
+    buffer_add_string(out, "\n## Exit status\n\n| status | name | meaning |\n"
+                           "| --- | --- | --- |\n");
+    for (size_t i = 0; i < exit_count; i++)
+        buffer_addf(out, "| %d | %s | %s |\n", exit_texts[i].status,
+                    exit_texts[i].name, exit_texts[i].text);
+    buffer_add_string(out, "\n## Environment\n\n| variable | meaning |\n"
+                           "| --- | --- |\n");
+    for (size_t i = 0; i < variable_count; i++)
+        buffer_addf(out, "| `%s` | %s |\n", variable_texts[i].name,
+                    variable_texts[i].text);
+}
+
+void options_help(enum command command, enum help_format format,
+                  struct buffer *out)
+{
+    if (format == HELP_MAN)
+        man(out);
+    else if (format == HELP_MARKDOWN)
+        markdown(out);
+    else if (command == COMMANDS)
+        text_overview(out);
+    else
+        text_command(out, command);
+}

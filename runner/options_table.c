@@ -1,0 +1,264 @@
+#include "runner/options_table.h"
+
+#include "base/memory.h"
+#include "base/number.h"
+
+/* ---- applying ---------------------------------------------------------- */
+
+static int add(struct option_list *list, const char *value, const char *name,
+               struct error *err)
+{
+    if (list->count == OPTIONS_LIST_MAX)
+        return error_set(err, ERROR_USAGE, "%s: at most %d times", name,
+                         OPTIONS_LIST_MAX);
+    list->items[list->count++] = value;
+    return 0;
+}
+
+static int apply_jobs(struct options *options, const char *value,
+                      struct error *err)
+{
+    if (number_int64(value, &options->jobs) || options->jobs < 1 ||
+        options->jobs > 1024)
+        return error_set(err, ERROR_USAGE,
+                         "--jobs: expected 1 to 1024, got '%s'", value);
+    return 0;
+}
+
+static int apply_out(struct options *options, const char *value,
+                     struct error *err)
+{
+    if (!*value)
+        return error_set(err, ERROR_USAGE, "--out: expected a folder");
+    options->out = value;
+    return 0;
+}
+
+static int apply_filter(struct options *options, const char *value,
+                        struct error *err)
+{
+    return add(&options->filters, value, "--filter", err);
+}
+
+static int apply_param(struct options *options, const char *value,
+                       struct error *err)
+{
+    if (!strchr(value, '=') || *value == '=')
+        return error_set(err, ERROR_USAGE,
+                         "--param: expected NAME=VALUE, got '%s'", value);
+    return add(&options->params, value, "--param", err);
+}
+
+static int apply_report(struct options *options, const char *value,
+                        struct error *err)
+{
+    return add(&options->reports, value, "--report", err);
+}
+
+static int apply_model_url(struct options *options, const char *value,
+                           struct error *err)
+{
+    if (strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0)
+        return error_set(err, ERROR_USAGE,
+                         "--model-url: expected an http or https URL, got '%s'",
+                         value);
+    options->model_url = value;
+    return 0;
+}
+
+static int apply_dry_run(struct options *options, const char *value,
+                         struct error *err)
+{
+    (void)value;
+    (void)err;
+    options->dry_run = true;
+    return 0;
+}
+
+static int apply_quiet(struct options *options, const char *value,
+                       struct error *err)
+{
+    (void)value;
+    (void)err;
+    options->verbosity = PROGRESS_QUIET;
+    return 0;
+}
+
+static int apply_verbose(struct options *options, const char *value,
+                         struct error *err)
+{
+    (void)value;
+    (void)err;
+    options->verbosity = PROGRESS_VERBOSE;
+    return 0;
+}
+
+static int apply_color(struct options *options, const char *value,
+                       struct error *err)
+{
+    static const char *const words[] = {"auto", "always", "never"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
+        if (!strcmp(words[i], value)) {
+            options->color = (enum color_mode)i;
+            return 0;
+        }
+    }
+    return error_set(err, ERROR_USAGE,
+                     "--color: expected auto, always or never, got '%s'",
+                     value);
+}
+
+static int apply_man(struct options *options, const char *value,
+                     struct error *err)
+{
+    (void)value;
+    (void)err;
+    options->format = HELP_MAN;
+    return 0;
+}
+
+static int apply_markdown(struct options *options, const char *value,
+                          struct error *err)
+{
+    (void)value;
+    (void)err;
+    options->format = HELP_MARKDOWN;
+    return 0;
+}
+
+static int apply_help(struct options *options, const char *value,
+                      struct error *err)
+{
+    (void)value;
+    (void)err;
+    options->help = true;
+    return 0;
+}
+
+/* ---- tables ------------------------------------------------------------ */
+
+const struct command_text command_texts[COMMANDS] = {
+    [COMMAND_RUN] =
+        {"run", "MANIFEST...", 1, OPTIONS_LIST_MAX,
+         "work on every task of the manifests",
+         "Takes every task from its repository to a verified patch: clones "
+         "it, lets the model work on it in a sandbox, applies the patch to a "
+         "clean checkout and runs the task's checks there.\n\n"
+         "What happened goes to a run directory: journal.jsonl, tasks/ID/ "
+         "with patch.diff, final.md and transcript.jsonl, and reports/ with "
+         "report.json and junit.xml. Progress goes to standard error, the "
+         "final table to standard output. Standard input is never read.\n\n"
+         "The first SIGINT, SIGTERM or SIGHUP lets running tasks finish their "
+         "turn and starts nothing more; the second ends them. Reports are "
+         "written in both cases.",
+         "nightjar run tasks.yaml  # all tasks\n"
+         "nightjar run tasks.yaml --filter 'fix-*' --jobs 4  # some of them\n"
+         "nightjar run tasks.yaml --dry-run  # show what would be done"},
+    [COMMAND_CHECK] =
+        {"check", "MANIFEST...", 1, OPTIONS_LIST_MAX,
+         "check manifests and list their tasks",
+         "Reads and expands the manifests, prints every problem in them, and "
+         "otherwise the ids of their tasks. Nothing is cloned or run.",
+         "nightjar check tasks.yaml  # is it right, and what is in it"},
+    [COMMAND_REPORT] =
+        {"report", "RUN_DIRECTORY", 1, 1,
+         "write reports of a run again",
+         "Reads the journal of a run directory and writes reports from it; "
+         "the same journal always gives the same bytes. Without --report it "
+         "prints the table.",
+         "nightjar report .nightjar/runs/ID --report junit  # to standard "
+         "output\n"
+         "nightjar report out --report json=report.json  # to a file"},
+    [COMMAND_SCHEMA] =
+        {"schema", "", 0, 0, "print the JSON Schema of manifests",
+         "For editors: name it in the manifest's first line, '# "
+         "yaml-language-server: $schema=nightjar.schema.json'. With "
+         "--markdown, prints the reference of all keys instead.",
+         "nightjar schema > nightjar.schema.json  # for an editor"},
+    [COMMAND_HELP] = {"help", "[COMMAND]", 0, 1, "explain a command",
+                      "Prints what the program or one of its commands does. "
+                      "With --man or --markdown, prints the whole manual.",
+                      NULL},
+    [COMMAND_VERSION] = {"version", "", 0, 0,
+                         "print the version and those of the libraries",
+                         "Also as 'nightjar --version'.", NULL},
+};
+
+const struct option_text option_texts[] = {
+    {"--jobs", "-j", "N", FOR(COMMAND_RUN),
+     "Work on N tasks at once (1 to 1024); default: run.jobs of the manifest, "
+     "else the number of processors.",
+     apply_jobs},
+    {"--out", "-o", "DIR", FOR(COMMAND_RUN),
+     "The run directory, new or empty; default: .nightjar/runs/RUN_ID.",
+     apply_out},
+    {"--filter", NULL, "GLOB", FOR(COMMAND_RUN) | FOR(COMMAND_CHECK),
+     "Only tasks whose id matches; may be given several times.", apply_filter},
+    {"--param", "-p", "NAME=VALUE", FOR(COMMAND_RUN) | FOR(COMMAND_CHECK),
+     "Sets a parameter of the manifest; may be given several times.",
+     apply_param},
+    {"--dry-run", NULL, NULL, FOR(COMMAND_RUN),
+     "Prints each task with its resolved policy and the operations that build "
+     "its sandbox, and runs nothing.",
+     apply_dry_run},
+    {"--model-url", NULL, "URL", FOR(COMMAND_RUN),
+     "Uses this base URL instead of model.base_url: a proxy or a test server.",
+     apply_model_url},
+    {"--report", NULL, "FORMAT[=PATH]",
+     FOR(COMMAND_RUN) | FOR(COMMAND_REPORT),
+     "Writes a report: json, junit or table; to PATH, or else into reports/ of "
+     "the run directory (run) or to standard output (report). May be given "
+     "several times.",
+     apply_report},
+    {"--quiet", "-q", NULL, FOR(COMMAND_RUN),
+     "No progress and no table; errors only.", apply_quiet},
+    {"--verbose", "-v", NULL, FOR(COMMAND_RUN),
+     "Also tells about turns, tool calls and steps that passed.",
+     apply_verbose},
+    {"--color", NULL, "WHEN", FOR(COMMAND_RUN) | FOR(COMMAND_REPORT),
+     "auto, always or never; auto is colour on a terminal unless NO_COLOR is "
+     "set.",
+     apply_color},
+    {"--man", NULL, NULL, FOR(COMMAND_HELP), "The manual as a man page.",
+     apply_man},
+    {"--markdown", NULL, NULL, FOR(COMMAND_HELP) | FOR(COMMAND_SCHEMA),
+     "The manual, or the reference of manifest keys, as Markdown.",
+     apply_markdown},
+    {"--help", "-h", NULL, ~0U, "Explains the command.", apply_help},
+};
+
+const size_t option_count = ARRAY_LENGTH(option_texts);
+
+const struct exit_text exit_texts[] = {
+    {0, "passed", "every task passed"},
+    {1, "failed", "the run is complete and some task failed"},
+    {2, "usage", "the command line or a manifest is wrong; nothing was run"},
+    {3, "incomplete",
+     "some task ended in an error, the world's fault: trying again may help"},
+    {4, "limit", "a limit of the run stopped it (run.budget, run.failures, "
+                 "run.fail_fast)"},
+    {70, "internal", "a fault of nightjar itself"},
+    {130, "interrupted", "ended by SIGINT; the journal is complete"},
+    {143, "terminated", "ended by SIGTERM or SIGHUP; the journal is complete"},
+};
+
+const size_t exit_count = ARRAY_LENGTH(exit_texts);
+
+const struct variable_text variable_texts[] = {
+    {"OPENAI_API_KEY", "the model's key, unless model.key_env names another "
+                       "variable; never given to a command"},
+    {"GH_TOKEN, GITHUB_TOKEN",
+     "for https clones from github.com and the host of GITHUB_SERVER_URL"},
+    {"GITLAB_TOKEN, CI_JOB_TOKEN",
+     "for https clones from gitlab.com (GITLAB_TOKEN) and CI_SERVER_HOST"},
+    {"NIGHTJAR_GIT_TOKEN",
+     "for https clones from the host in NIGHTJAR_GIT_TOKEN_HOST"},
+    {"SSH_AUTH_SOCK", "the SSH agent, for ssh clones"},
+    {"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "proxies for models and clones"},
+    {"SSL_CERT_FILE, SSL_CERT_DIR", "certificates of authorities to trust"},
+    {"TMPDIR", "where checkouts are made during a run; default /tmp"},
+    {"NO_COLOR", "no colour unless --color=always"},
+};
+
+const size_t variable_count = ARRAY_LENGTH(variable_texts);

@@ -1,0 +1,50 @@
+/* Private to options*.c: the table itself. */
+#ifndef NIGHTJAR_RUNNER_OPTIONS_TABLE_H
+#define NIGHTJAR_RUNNER_OPTIONS_TABLE_H
+
+#include "runner/options.h"
+
+#define FOR(command) (1U << (command))
+
+struct command_text {
+    const char *name;
+    const char *arguments; /* "MANIFEST…"; "" if none */
+    size_t least;          /* arguments */
+    size_t most;
+    const char *summary; /* one line */
+    const char *text;    /* paragraphs, separated by an empty line */
+    const char *examples; /* lines "command  # what"; may be NULL */
+};
+
+struct option_text {
+    const char *name; /* with its dashes: "--jobs" */
+    const char *letter; /* "-j"; NULL if none */
+    const char *argument; /* "N"; NULL for a switch */
+    unsigned commands; /* bits by FOR() */
+    const char *text;  /* one sentence or two */
+    int (*apply)(struct options *options, const char *value,
+                 struct error *err);
+};
+
+extern const struct command_text command_texts[COMMANDS];
+extern const struct option_text option_texts[];
+extern const size_t option_count;
+
+struct exit_text {
+    int status;
+    const char *name;
+    const char *text;
+};
+
+extern const struct exit_text exit_texts[];
+extern const size_t exit_count;
+
+struct variable_text {
+    const char *name;
+    const char *text;
+};
+
+extern const struct variable_text variable_texts[];
+extern const size_t variable_count;
+
+#endif

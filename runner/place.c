@@ -1,0 +1,339 @@
+#include "runner/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "tasks/event.h"
+#include "tasks/workspace.h"
+
+#define SCRATCH_BYTES ((int64_t)2 << 30) /* of each tmpfs */
+#define READ_BYTES 65536
+#define VARIABLES_MAX 1024
+
+/* What every command gets; the manifest's may replace it. */
+static const struct environment_variable standard_variables[] = {
+    {"PATH", SANDBOX_PATH},      {"HOME", SANDBOX_HOME},
+    {"USER", "agent"},           {"LOGNAME", "agent"},
+    {"SHELL", "/bin/sh"},        {"TMPDIR", "/tmp"},
+    {"LANG", "C.UTF-8"},         {"LC_ALL", "C.UTF-8"},
+    {"TERM", "dumb"},            {"NO_COLOR", "1"},
+    {"PAGER", "cat"},            {"GIT_PAGER", "cat"},
+    {"GIT_TERMINAL_PROMPT", "0"}, {"NIGHTJAR", "1"},
+};
+
+/* ---- environment ------------------------------------------------------- */
+
+struct variables {
+    char **items;
+    size_t count;
+};
+
+static void set_variable(struct variables *variables, const char *name,
+                         const char *value)
+{
+    size_t length = strlen(name);
+    size_t at = 0;
+
+    while (at < variables->count &&
+           (strncmp(variables->items[at], name, length) != 0 ||
+            variables->items[at][length] != '='))
+        at++;
+    if (at == VARIABLES_MAX)
+        return;
+    if (at == variables->count)
+        variables->count++;
+    else
+        free(variables->items[at]);
+    variables->items[at] = mem_format("%s=%s", name, value);
+}
+
+static char **make_environment(const struct task *task)
+{
+    struct variables variables = {
+        mem_array(VARIABLES_MAX + 1, sizeof(char *)), 0};
+    const struct sandbox_settings *sandbox = &task->sandbox;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(standard_variables); i++)
+        set_variable(&variables, standard_variables[i].name,
+                     standard_variables[i].value);
+    for (size_t i = 0; i < sandbox->pass_env.count; i++) {
+        const char *value = getenv(sandbox->pass_env.items[i]);
+
+        if (value)
+            set_variable(&variables, sandbox->pass_env.items[i], value);
+    }
+    for (size_t i = 0; i < sandbox->env.count; i++)
+        set_variable(&variables, sandbox->env.items[i].name,
+                     sandbox->env.items[i].value);
+    for (size_t i = 0; i < task->variables.count; i++)
+        set_variable(&variables, task->variables.items[i].name,
+                     task->variables.items[i].value);
+    return variables.items;
+}
+
+/* ---- opening ----------------------------------------------------------- */
+
+static struct sandbox_spec make_spec(const struct task *task,
+                                     const char *workspace,
+                                     struct sandbox_identity identity)
+{
+    const struct sandbox_settings *sandbox = &task->sandbox;
+
+    return (struct sandbox_spec){
+        .workspace = workspace,
+        .read = sandbox->read.items,
+        .read_count = sandbox->read.count,
+        .write = sandbox->write.items,
+        .write_count = sandbox->write.count,
+        .identity = identity,
+        .memory_bytes = sandbox->memory_bytes,
+        .pids = sandbox->pids,
+        .scratch_bytes = SCRATCH_BYTES,
+    };
+}
+
+int place_describe(const struct task *task, struct buffer *out,
+                   struct error *err)
+{
+    struct sandbox_spec spec =
+        make_spec(task, "(the checkout)", sandbox_identity());
+
+    return sandbox_describe(&spec, out, err);
+}
+
+static int check_out(const struct place_request *request, struct place *place,
+                     struct error *err)
+{
+    const struct task *task = request->task;
+    struct workspace_request workspace = {
+        .mirror = request->mirror,
+        .tree = request->tree,
+        .directory = place->directory,
+        .branch = "nightjar",
+        .owner = place->identity.uid,
+        .group = place->identity.gid,
+    };
+
+    if (mkdir(place->scratch, 0700))
+        return error_set_errno(err, ERROR_IO, errno, "mkdir %s",
+                               place->scratch);
+    if (workspace_create(&workspace, err))
+        return -1;
+    if (task->submodules &&
+        workspace_add_submodules(&workspace, task->repo, place->scratch,
+                                 request->deadline, err))
+        return -1;
+    place->root =
+        open(place->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (place->root < 0)
+        return error_set_errno(err, ERROR_IO, errno, "open workspace");
+    return 0;
+}
+
+static void note_sandbox(const struct place_request *request)
+{
+    struct json event = link_begin(request->link, "sandbox_ready");
+
+    json_member_int(&event, "attempt", request->attempt);
+    json_member_string(&event, "purpose", request->purpose);
+    json_key(&event, "layers");
+    json_array(&event);
+    for (const char *const *layer = sandbox_layers(); *layer; layer++)
+        json_string(&event, *layer);
+    json_end(&event);
+    link_send(request->link, &event);
+}
+
+/* The directory where commands start must be one, before anything runs. */
+static int check_directory(struct place *place, struct error *err)
+{
+    CLEANUP(fd_close)
+    int fd = file_open_beneath(place->root, place->task->directory,
+                               O_RDONLY | O_DIRECTORY, 0);
+
+    if (fd < 0)
+        return error_set_errno(err, ERROR_REPOSITORY, errno,
+                               "directory '%s' of the repository",
+                               place->task->directory);
+    return 0;
+}
+
+int place_open(const struct place_request *request, struct place *place,
+               struct error *err)
+{
+    struct sandbox_spec spec;
+
+    *place = (struct place){.task = request->task,
+                            .link = request->link,
+                            .attempt = request->attempt,
+                            .deadline = request->deadline,
+                            .scratch = mem_string(request->scratch),
+                            .directory = mem_format("%s/workspace",
+                                                    request->scratch),
+                            .root = -1,
+                            .identity = sandbox_identity()};
+    place->environment = make_environment(request->task);
+    place->shell = access("/bin/bash", X_OK) ? "/bin/sh" : "/bin/bash";
+    if (check_out(request, place, err) || check_directory(place, err))
+        return -1;
+    spec = make_spec(request->task, place->directory, place->identity);
+    place->sandbox = sandbox_open(&spec, err);
+    if (!place->sandbox)
+        return -1;
+    note_sandbox(request);
+    return 0;
+}
+
+void place_close(struct place *place)
+{
+    struct error ignored;
+
+    sandbox_close(place->sandbox);
+    fd_reset(&place->root);
+    for (char **entry = place->environment; entry && *entry; entry++)
+        free(*entry);
+    free(place->environment);
+    /* What stays, the supervisor removes with the task's scratch folder. */
+    if (place->scratch)
+        file_remove_tree(AT_FDCWD, place->scratch, &ignored);
+    free(place->scratch);
+    free(place->directory);
+    *place = (struct place){.root = -1};
+}
+
+/* ---- steps ------------------------------------------------------------- */
+
+static void read_output(struct sandbox_process *process, struct output *output,
+                        bool *ended)
+{
+    char bytes[READ_BYTES];
+
+    while (!*ended) {
+        ssize_t got = read(process->output, bytes, sizeof(bytes));
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == EAGAIN)
+            return;
+        if (got <= 0)
+            *ended = true;
+        else
+            output_add(output, bytes, (size_t)got);
+    }
+}
+
+/* Until the process has exited, or the deadline. */
+static int attend(struct place *place, struct sandbox_process *process,
+                  struct output *output, int64_t deadline, struct error *err)
+{
+    bool ended = false;
+
+    for (;;) {
+        struct pollfd waits[2];
+
+        if (sandbox_poll(place->sandbox, process, err))
+            return -1;
+        read_output(process, output, &ended);
+        if (process->exited || clock_now_ms() >= deadline)
+            return 0;
+        waits[0] = (struct pollfd){ended ? -1 : process->output, POLLIN, 0};
+        waits[1] =
+            (struct pollfd){sandbox_events(place->sandbox), POLLIN, 0};
+        if (poll(waits, 2, clock_left_ms(deadline)) < 0 && errno != EINTR)
+            return error_set_errno(err, ERROR_SANDBOX, errno, "poll");
+    }
+}
+
+static int run_command(struct place *place, const struct task_step *step,
+                       int64_t deadline, struct step_run *run,
+                       struct error *err)
+{
+    const struct task *task = place->task;
+    const char *const argv[] = {"/bin/sh", "-c", step->run, NULL};
+    CLEANUP(mem_free)
+    char *directory =
+        strcmp(task->directory, ".")
+            ? mem_format(SANDBOX_WORKSPACE "/%s", task->directory)
+            : mem_string(SANDBOX_WORKSPACE);
+    struct sandbox_command command = {
+        .argv = argv,
+        .environment = (const char *const *)place->environment,
+        .directory = directory};
+    CLEANUP(sandbox_process_close) struct sandbox_process process;
+
+    if (sandbox_start(place->sandbox, &command, &process, err) ||
+        attend(place, &process, &run->output, deadline, err))
+        return -1;
+    if (!process.exited) {
+        run->result = STEP_TIMEOUT;
+        return sandbox_signal(place->sandbox, &process, SIGKILL, err);
+    }
+    run->status = process.status;
+    run->result = WIFSIGNALED(process.status)      ? STEP_KILLED
+                  : WEXITSTATUS(process.status) == 0 ? STEP_PASSED
+                                                     : STEP_FAILED;
+    return 0;
+}
+
+static void note_step(struct place *place, const struct task_step *step,
+                      const char *phase, int64_t round, int64_t duration_ms,
+                      const struct step_run *run)
+{
+    static const char *const results[] = {"passed", "failed", "timeout",
+                                          "killed"};
+    CLEANUP(buffer_free) struct buffer text;
+    struct json event = link_begin(place->link, "step_finished");
+
+    buffer_init(&text, EVENT_OUTPUT_MAX * 4);
+    output_render(&run->output, EVENT_OUTPUT_MAX, &text);
+    json_member_int(&event, "attempt", place->attempt);
+    json_member_string(&event, "phase", phase);
+    json_member_int(&event, "round", round);
+    json_member_string(&event, "name", step->name);
+    json_member_string(&event, "result", results[run->result]);
+    if (run->result == STEP_KILLED)
+        json_member_int(&event, "signal", WTERMSIG(run->status));
+    else if (run->result != STEP_TIMEOUT)
+        json_member_int(&event, "exit_status", WEXITSTATUS(run->status));
+    json_member_int(&event, "duration_ms", duration_ms);
+    json_key(&event, "output");
+    json_bytes(&event, text.data, text.length);
+    json_member_int(&event, "output_bytes", (int64_t)run->output.total);
+    link_send(place->link, &event);
+}
+
+int place_run_step(struct place *place, const struct task_step *step,
+                   const char *phase, int64_t round, struct step_run *run,
+                   struct error *err)
+{
+    int64_t began = clock_now_ms();
+    int64_t timeout = step->timeout_ms >= 0
+                          ? step->timeout_ms
+                          : place->task->sandbox.command_timeout_ms;
+    int64_t own = clock_deadline(timeout);
+
+    memset(run, 0, sizeof(*run));
+    output_init(&run->output, (size_t)place->task->sandbox.output_bytes);
+    if (run_command(place, step, clock_earlier(own, place->deadline), run,
+                    err)) {
+        if (err->kind != ERROR_IO)
+            return -1;
+        /* The command could not be started: that is its failure. */
+        output_add(&run->output, err->text, strlen(err->text));
+        run->result = STEP_FAILED;
+        run->status = 127 << 8;
+    }
+    note_step(place, step, phase, round, clock_now_ms() - began, run);
+    if (run->result == STEP_TIMEOUT && place->deadline <= own)
+        return error_set(err, ERROR_TIMEOUT,
+                         "the time of the attempt was over during %s step '%s'",
+                         phase, step->name);
+    return 0;
+}

@@ -1,0 +1,64 @@
+/* A place to run commands in: a fresh checkout and the sandbox around it, for
+ * the agent or for a verification. */
+#ifndef NIGHTJAR_RUNNER_PLACE_H
+#define NIGHTJAR_RUNNER_PLACE_H
+
+#include "runner/link.h"
+#include "runner/tools/output.h"
+#include "sandbox/sandbox.h"
+#include "tasks/mirror.h"
+#include "tasks/task.h"
+
+struct place {
+    const struct task *task;
+    struct link *link;
+    int64_t attempt;
+    int64_t deadline;
+    char *scratch;   /* a folder on the host that holds all of it */
+    char *directory; /* the workspace on the host */
+    int root;        /* its descriptor */
+    struct sandbox *sandbox;
+    struct sandbox_identity identity;
+    char **environment;
+    const char *shell;
+};
+
+struct place_request {
+    const struct task *task;
+    struct link *link;
+    const struct mirror *mirror;
+    struct object_id tree; /* what the files are */
+    const char *scratch;   /* a folder to create */
+    const char *purpose;   /* agent, verify or base: for the journal */
+    int64_t attempt;
+    int64_t deadline;
+};
+
+/* Checks out and opens the sandbox. On failure nothing runs. */
+int place_open(const struct place_request *request, struct place *place,
+               struct error *err);
+
+/* Ends everything in it and removes it from disk. A folder that cannot be
+ * removed is left to the run's guard. Accepts a place that did not open. */
+void place_close(struct place *place);
+
+enum step_result { STEP_PASSED, STEP_FAILED, STEP_TIMEOUT, STEP_KILLED };
+
+struct step_run {
+    enum step_result result;
+    int status;           /* as from waitpid */
+    struct output output; /* of the last step that ran */
+};
+
+/* Runs one setup or verify step and sends its event and log. Returns -1 only
+ * when the sandbox is gone or the deadline of the attempt passed
+ * (ERROR_TIMEOUT). The caller frees run->output. */
+int place_run_step(struct place *place, const struct task_step *step,
+                   const char *phase, int64_t round, struct step_run *run,
+                   struct error *err);
+
+/* What a sandbox of this task is like, for --dry-run. */
+int place_describe(const struct task *task, struct buffer *out,
+                   struct error *err);
+
+#endif

@@ -1,0 +1,51 @@
+/* The run directory: journal, what tasks leave, reports. Only the supervisor
+ * writes to it.
+ *
+ * The journal is appended to and synced when something in it must not be
+ * lost; every other file is written beside, synced and renamed. */
+#ifndef NIGHTJAR_RUNNER_RUN_DIRECTORY_H
+#define NIGHTJAR_RUNNER_RUN_DIRECTORY_H
+
+#include <stdbool.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+#define JOURNAL_BYTES_MAX ((size_t)4 << 30)
+
+struct run_directory {
+    char *path;   /* as it is shown to people */
+    char *run_id; /* "20261121T003000Z-1a2b3c" */
+    int fd;
+    int journal;
+    bool unsynced;
+};
+
+/* Creates it: `out`, or .nightjar/runs/<run id> here when NULL. A folder that
+ * holds a run already is refused (ERROR_USAGE). */
+int run_directory_create(struct run_directory *directory, const char *out,
+                         struct error *err);
+void run_directory_close(struct run_directory *directory);
+
+/* Appends one line, newline included. */
+int run_directory_append(struct run_directory *directory, struct span line,
+                         struct error *err);
+
+/* Brings what was appended to the disk. */
+int run_directory_sync(struct run_directory *directory, struct error *err);
+
+/* The folder of a task, made when it is not there; the caller closes the
+ * descriptor. */
+int run_directory_task(const struct run_directory *directory, const char *task,
+                       struct error *err);
+
+/* Writes a whole file, "run.json" or "reports/junit.xml". */
+int run_directory_write(const struct run_directory *directory,
+                        const char *name, struct span content,
+                        struct error *err);
+
+/* Adds the journal of any run directory. */
+int run_directory_read_journal(const char *path, struct buffer *out,
+                               struct error *err);
+
+#endif

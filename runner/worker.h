@@ -1,0 +1,21 @@
+/* A worker: one forked process that works on one task and tells the
+ * supervisor what happens. */
+#ifndef NIGHTJAR_RUNNER_WORKER_H
+#define NIGHTJAR_RUNNER_WORKER_H
+
+#include "base/secret.h"
+#include "tasks/task.h"
+
+struct worker_job {
+    const struct task *task;
+    const struct secrets *secrets;
+    const char *key;     /* of the model, among the secrets; may be NULL */
+    const char *scratch; /* a folder of this task alone, on the host */
+    int link;            /* socket to the supervisor */
+    int supervisor;      /* its process id */
+};
+
+/* Works and ends the process: 0 when a verdict was sent. */
+_Noreturn void worker_main(const struct worker_job *job);
+
+#endif

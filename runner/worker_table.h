@@ -1,0 +1,55 @@
+/* One running worker as the supervisor sees it, and the frames it sends. */
+#ifndef NIGHTJAR_RUNNER_WORKER_TABLE_H
+#define NIGHTJAR_RUNNER_WORKER_TABLE_H
+
+#include <sys/types.h>
+
+#include "runner/link.h"
+#include "runner/run_directory.h"
+#include "tasks/task.h"
+
+#define WORKER_ARTIFACT_BYTES_MAX ((size_t)512 << 20)
+#define WORKER_RECEIVE_BYTES ((size_t)256 << 10)
+
+struct worker {
+    const struct task *task;
+    pid_t pid;
+    int pidfd;
+    int socket;
+    char *scratch;
+    int64_t began;   /* base/clock.h */
+    int64_t kill_at; /* when it must have ended */
+    struct buffer received;
+    bool ended; /* the socket gave its end */
+
+    /* the file that is being sent */
+    char artifact[LINK_NAME_MAX + 1]; /* "" if none */
+    int artifact_fd;
+    size_t artifact_bytes;
+    size_t artifacts_total;
+
+    /* from its events */
+    int64_t attempts;
+    char commit[41];
+    cJSON *verdict; /* the last attempt_finished; NULL: none yet */
+    char fault[256]; /* what rule it broke; "" if none */
+    bool stopped;    /* killed because the run ends now */
+    bool late;       /* killed because it did not end in time */
+};
+
+/* What the supervisor does with an accepted event; -1 only for its own
+ * faults. */
+typedef int worker_event(void *context, struct worker *worker,
+                         const cJSON *event, struct span line,
+                         struct error *err);
+
+/* Reads what the worker sent and hands on whole events; files and transcript
+ * lines go to the run directory. Returns 0, or -1 when the run directory
+ * cannot be written. A broken rule is noted in worker->fault. */
+int worker_receive(struct worker *worker, struct run_directory *directory,
+                   worker_event *on_event, void *context, struct error *err);
+
+/* Releases what the entry holds; the process must be gone. */
+void worker_free(struct worker *worker);
+
+#endif

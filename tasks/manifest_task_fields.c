@@ -1,0 +1,511 @@
+/* The part of the field table that is about tasks: steps, limits, sandbox,
+ * policy, and the task itself. */
+#include "base/memory.h"
+#include "tasks/manifest_fields.h"
+#include "tasks/manifest_rules.h"
+
+#define SIZE_UNIT_K ((int64_t)1 << 10)
+#define SIZE_UNIT_M ((int64_t)1 << 20)
+#define LINE_BYTES_MAX 1000
+#define LIST_MAX 1000
+/* Linux passes no longer argument to `sh -c` (MAX_ARG_STRLEN). */
+#define COMMAND_MAX 131071
+
+/* ---- steps ------------------------------------------------------------- */
+
+#define STEP(name) offsetof(struct task_step, name)
+
+static const struct field step_fields[] = {
+    {.key = "name",
+     .type = FIELD_TEXT,
+     .offset = STEP(name),
+     .minimum = 1,
+     .maximum = 200,
+     .otherwise = "the start of `run`",
+     .meaning = "what reports call it; unique in its list"},
+    {.key = "run",
+     .type = FIELD_TEXT,
+     .flags = FIELD_REQUIRED | FIELD_LINES,
+     .offset = STEP(run),
+     .minimum = 1,
+     .maximum = COMMAND_MAX,
+     .meaning = "shell command, run in the task's directory. Templates are an "
+                "error here: the same values are variables, such as "
+                "`$NIGHTJAR_MATRIX_KEY`"},
+    {.key = "timeout",
+     .type = FIELD_DURATION,
+     .offset = STEP(timeout_ms),
+     .minimum = 1,
+     .maximum = FIELD_MS_MAX,
+     .otherwise = "`command_timeout`",
+     .meaning = "how long it may take"},
+};
+
+const struct block step_block = {
+    .name = "step",
+    .meaning = "A command of `setup` or `verify`. A text alone is a step of "
+               "that `run`.",
+    BLOCK_FIELDS(step_fields),
+};
+
+/* ---- task limits ------------------------------------------------------- */
+
+#define BUDGET(name) offsetof(struct task_budget, name)
+
+static const struct field budget_fields[] = {
+    {.key = "turns",
+     .type = FIELD_COUNT,
+     .offset = BUDGET(turns),
+     .minimum = 1,
+     .maximum = 1000000,
+     .fallback = "60",
+     .meaning = "responses of the model"},
+    {.key = "input_tokens",
+     .type = FIELD_COUNT,
+     .offset = BUDGET(input_tokens),
+     .minimum = 1,
+     .maximum = FIELD_TOKENS_MAX,
+     .otherwise = "no limit",
+     .meaning = "tokens sent, cached ones included"},
+    {.key = "output_tokens",
+     .type = FIELD_COUNT,
+     .offset = BUDGET(output_tokens),
+     .minimum = 1,
+     .maximum = FIELD_TOKENS_MAX,
+     .otherwise = "no limit",
+     .meaning = "tokens received, reasoning included"},
+    {.key = "cost_usd",
+     .type = FIELD_MONEY,
+     .offset = BUDGET(cost_microusd),
+     .minimum = 1,
+     .maximum = FIELD_COST_MAX,
+     .otherwise = "no limit",
+     .meaning = "US dollars"},
+};
+
+static const struct block budget_block = {
+    .name = "budget",
+    .meaning = "Limits of one task.",
+    BLOCK_FIELDS(budget_fields),
+};
+
+/* ---- sandbox ----------------------------------------------------------- */
+
+#define SANDBOX(name) offsetof(struct sandbox_settings, name)
+
+static const char *const layers[] = {"namespaces", "seccomp", NULL};
+static const char *const networks[] = {"none", NULL};
+
+static const struct field sandbox_fields[] = {
+    {.key = "require",
+     .type = FIELD_FLAGS,
+     .offset = SANDBOX(require),
+     .names = layers,
+     .fallback = "[namespaces, seccomp]",
+     .meaning = "layers that must be there; without one the task is an error "
+                "and nothing is run"},
+    {.key = "network",
+     .type = FIELD_ENUM,
+     .offset = FIELD_NOWHERE,
+     .names = networks,
+     .fallback = "none",
+     .meaning = "what commands can reach"},
+    {.key = "read",
+     .type = FIELD_TEXTS,
+     .offset = SANDBOX(read),
+     .minimum = 1,
+     .maximum = 4000,
+     .maximum_items = LIST_MAX,
+     .rule = rule_host_path,
+     .pattern = "^/",
+     .fallback = "[]",
+     .meaning = "host paths that commands may read, besides the system's"},
+    {.key = "write",
+     .type = FIELD_TEXTS,
+     .offset = SANDBOX(write),
+     .minimum = 1,
+     .maximum = 4000,
+     .maximum_items = LIST_MAX,
+     .rule = rule_host_path,
+     .pattern = "^/",
+     .fallback = "[]",
+     .meaning = "host paths that commands may write to"},
+    {.key = "env",
+     .type = FIELD_PAIRS,
+     .flags = FIELD_LINES,
+     .offset = SANDBOX(env),
+     .maximum = MANIFEST_VALUE_MAX,
+     .maximum_items = MANIFEST_NAMES_MAX,
+     .name_rule = rule_own_variable,
+     .pattern = FIELD_VARIABLE_PATTERN,
+     .fallback = "{}",
+     .meaning = "variables of every command"},
+    {.key = "pass_env",
+     .type = FIELD_TEXTS,
+     .offset = SANDBOX(pass_env),
+     .minimum = 1,
+     .maximum = 200,
+     .maximum_items = LIST_MAX,
+     .rule = rule_passed_variable,
+     .pattern = FIELD_VARIABLE_PATTERN,
+     .fallback = "[]",
+     .meaning = "names of variables that commands get from the runner; one "
+                "that is named like a secret is refused"},
+    {.key = "memory",
+     .type = FIELD_SIZE,
+     .offset = SANDBOX(memory_bytes),
+     .minimum = 16 * SIZE_UNIT_M,
+     .maximum = INT64_MAX,
+     .fallback = "2G",
+     .meaning = "of each process"},
+    {.key = "pids",
+     .type = FIELD_INTEGER,
+     .offset = SANDBOX(pids),
+     .minimum = 1,
+     .maximum = 100000,
+     .fallback = "512",
+     .meaning = "processes and threads at once"},
+    {.key = "output",
+     .type = FIELD_SIZE,
+     .offset = SANDBOX(output_bytes),
+     .minimum = SIZE_UNIT_K,
+     .maximum = 64 * SIZE_UNIT_M,
+     .fallback = "1M",
+     .meaning = "what is kept of one command's output"},
+    {.key = "command_timeout",
+     .type = FIELD_DURATION,
+     .offset = SANDBOX(command_timeout_ms),
+     .minimum = 1,
+     .maximum = FIELD_MS_MAX,
+     .fallback = "10m",
+     .meaning = "of a command that has no timeout of its own"},
+};
+
+static const struct block sandbox_block = {
+    .name = "sandbox",
+    .meaning = "What commands can see and use.",
+    BLOCK_FIELDS(sandbox_fields),
+};
+
+/* ---- policy ------------------------------------------------------------ */
+
+#define RULE(name) offsetof(struct approve_rule, name)
+#define PATCH(name) offsetof(struct patch_policy, name)
+#define POLICY(name) offsetof(struct policy, name)
+
+static const char *const rule_tools[] = {"exec", "patch", "image",
+                                         "plan", "*",     NULL};
+static const char *const decisions[] = {"allow", "deny", NULL};
+static const char *const secrets_rules[] = {"fail", "report", NULL};
+
+static const struct field rule_fields[] = {
+    {.key = "tool",
+     .type = FIELD_ENUM,
+     .flags = FIELD_REQUIRED,
+     .offset = RULE(tool),
+     .names = rule_tools,
+     .meaning = "the tool that is called; `*` for every one"},
+    {.key = "argv",
+     .type = FIELD_TEXTS,
+     .offset = RULE(argv),
+     .minimum = 1,
+     .maximum = LINE_BYTES_MAX,
+     .minimum_items = 1,
+     .maximum_items = 100,
+     .otherwise = "every command",
+     .meaning = "`exec` only: patterns for the command's words"},
+    {.key = "paths",
+     .type = FIELD_TEXTS,
+     .offset = RULE(paths),
+     .minimum = 1,
+     .maximum = LINE_BYTES_MAX,
+     .minimum_items = 1,
+     .maximum_items = LIST_MAX,
+     .rule = rule_glob,
+     .otherwise = "every path",
+     .meaning = "`patch` only: patterns for the files it touches"},
+    {.key = "decision",
+     .type = FIELD_ENUM,
+     .flags = FIELD_REQUIRED,
+     .offset = RULE(decision),
+     .names = decisions,
+     .meaning = "what becomes of the call"},
+    {.key = "because",
+     .type = FIELD_TEXT,
+     .offset = RULE(because),
+     .minimum = 1,
+     .maximum = LINE_BYTES_MAX,
+     .otherwise = "nothing",
+     .meaning = "what the model is told"},
+};
+
+static const struct block rule_block = {
+    .name = "rule",
+    .meaning = "A rule about calls of tools.",
+    BLOCK_FIELDS(rule_fields),
+};
+
+static const struct field patch_fields[] = {
+    {.key = "protect",
+     .type = FIELD_TEXTS,
+     .offset = PATCH(protect),
+     .minimum = 1,
+     .maximum = LINE_BYTES_MAX,
+     .maximum_items = LIST_MAX,
+     .rule = rule_glob,
+     .fallback = "[\".github/**\", \"**/CODEOWNERS\"]",
+     .meaning = "paths that no patch may touch"},
+    {.key = "allow",
+     .type = FIELD_TEXTS,
+     .offset = PATCH(allow),
+     .minimum = 1,
+     .maximum = LINE_BYTES_MAX,
+     .minimum_items = 1,
+     .maximum_items = LIST_MAX,
+     .rule = rule_glob,
+     .otherwise = "every path",
+     .meaning = "the only paths to touch"},
+    {.key = "max_files",
+     .type = FIELD_INTEGER,
+     .offset = PATCH(max_files),
+     .minimum = 1,
+     .maximum = 1000000,
+     .otherwise = "no limit",
+     .meaning = "files that are touched"},
+    {.key = "max_lines",
+     .type = FIELD_INTEGER,
+     .offset = PATCH(max_lines),
+     .minimum = 1,
+     .maximum = 1000000000,
+     .otherwise = "no limit",
+     .meaning = "lines that are added and removed"},
+    {.key = "max_file_size",
+     .type = FIELD_SIZE,
+     .offset = PATCH(max_file_size_bytes),
+     .minimum = 1,
+     .maximum = 1024 * SIZE_UNIT_M,
+     .fallback = "1M",
+     .meaning = "of a file after the patch"},
+    {.key = "binary",
+     .type = FIELD_BOOLEAN,
+     .offset = PATCH(binary),
+     .fallback = "false",
+     .meaning = "whether binary files may change"},
+    {.key = "secrets",
+     .type = FIELD_ENUM,
+     .offset = PATCH(secrets),
+     .names = secrets_rules,
+     .fallback = "fail",
+     .meaning = "what a credential in the patch does"},
+};
+
+static const struct block patch_block = {
+    .name = "patch",
+    .meaning = "What a patch may do; one that does more fails the task.",
+    BLOCK_FIELDS(patch_fields),
+};
+
+static const struct field policy_fields[] = {
+    {.key = "approve",
+     .type = FIELD_RULES,
+     .offset = 0,
+     .block = &rule_block,
+     .maximum = LIST_MAX,
+     .fallback = "[]",
+     .meaning = "the first rule that matches a call decides; without one, "
+                "what the sandbox confines is allowed"},
+    {.key = "patch",
+     .type = FIELD_BLOCK,
+     .offset = POLICY(patch),
+     .block = &patch_block,
+     .meaning = "limits of the patch"},
+};
+
+static const struct block policy_block = {
+    .name = "policy",
+    .meaning = "What the agent may do, decided without a person.",
+    BLOCK_FIELDS(policy_fields),
+};
+
+/* ---- task -------------------------------------------------------------- */
+
+#define SOURCE(name) offsetof(struct task_source, name)
+#define TASK(name) offsetof(struct task_source, task.name)
+
+static const char *const tools[] = {"exec", "patch", "image", "plan", NULL};
+static const char *const expectations[] = {"pass", "fail_then_pass", NULL};
+static const char *const changes_rules[] = {"required", "none", "any", NULL};
+
+static const struct field task_fields[] = {
+    {.key = "id",
+     .type = FIELD_SOURCE,
+     .flags = FIELD_TEMPLATES | FIELD_TASK_ONLY,
+     .offset = SOURCE(id),
+     .minimum = 1,
+     .maximum = LINE_BYTES_MAX,
+     .pattern = "^([A-Za-z0-9._-]|\\{\\{[^{}]*\\}\\})+$",
+     .otherwise = "the manifest's name, the task's number if there are "
+                  "several, the matrix values",
+     .meaning = "unique after expansion; keep it stable from run to run"},
+    {.key = "matrix",
+     .type = FIELD_MATRIX,
+     .flags = FIELD_TASK_ONLY,
+     .offset = SOURCE(matrix),
+     .otherwise = "one task",
+     .meaning = "one task for each combination of values; `include` and "
+                "`exclude` as in GitHub Actions"},
+    {.key = "repo",
+     .type = FIELD_SOURCE,
+     .flags = FIELD_TEMPLATES,
+     .offset = SOURCE(repo),
+     .minimum = 1,
+     .maximum = 4000,
+     .otherwise = "the git work tree that holds the manifest",
+     .meaning = "URL, `user@host:path`, or a path relative to the manifest; "
+                "never with a password or token"},
+    {.key = "ref",
+     .type = FIELD_SOURCE,
+     .flags = FIELD_TEMPLATES,
+     .offset = SOURCE(ref),
+     .minimum = 1,
+     .maximum = LINE_BYTES_MAX,
+     .otherwise = "the repository's HEAD",
+     .meaning = "branch, tag or commit to start from"},
+    {.key = "directory",
+     .type = FIELD_SOURCE,
+     .flags = FIELD_TEMPLATES,
+     .offset = SOURCE(directory),
+     .minimum = 1,
+     .maximum = 4000,
+     .fallback = "\".\"",
+     .meaning = "where commands start, and what the patch is confined to"},
+    {.key = "depth",
+     .type = FIELD_INTEGER,
+     .offset = TASK(depth),
+     .maximum = 1000000,
+     .fallback = "0",
+     .meaning = "commits of history to fetch; 0 for all"},
+    {.key = "submodules",
+     .type = FIELD_BOOLEAN,
+     .offset = TASK(submodules),
+     .fallback = "false",
+     .meaning = "whether to fetch submodules"},
+    {.key = "prompt",
+     .type = FIELD_SOURCE,
+     .flags = FIELD_TEMPLATES | FIELD_LINES,
+     .offset = SOURCE(prompt),
+     .minimum = 1,
+     .maximum = MANIFEST_TEXT_MAX,
+     .otherwise = "this or `prompt_file` is required",
+     .meaning = "what is to be done"},
+    {.key = "prompt_file",
+     .type = FIELD_SOURCE,
+     .offset = SOURCE(prompt_file),
+     .minimum = 1,
+     .maximum = 4000,
+     .otherwise = "this or `prompt` is required",
+     .meaning = "the file that holds the prompt, relative to the manifest; at "
+                "most 1M"},
+    {.key = "instructions",
+     .type = FIELD_SOURCE,
+     .flags = FIELD_TEMPLATES | FIELD_LINES,
+     .offset = SOURCE(instructions),
+     .minimum = 1,
+     .maximum = MANIFEST_TEXT_MAX,
+     .otherwise = "none",
+     .meaning = "instructions that are added to the product's own"},
+    {.key = "tools",
+     .type = FIELD_FLAGS,
+     .offset = TASK(tools),
+     .names = tools,
+     .fallback = "[exec, patch, image, plan]",
+     .meaning = "what the model may call; `[]` for an answer only"},
+    {.key = "setup",
+     .type = FIELD_STEPS,
+     .offset = TASK(setup),
+     .maximum = 100,
+     .block = &step_block,
+     .fallback = "[]",
+     .meaning = "commands before the agent starts; a failure is an error"},
+    {.key = "verify",
+     .type = FIELD_STEPS,
+     .offset = TASK(verify),
+     .maximum = 100,
+     .block = &step_block,
+     .fallback = "[]",
+     .meaning = "commands that must pass in a clean checkout with the patch"},
+    {.key = "verify_expect",
+     .type = FIELD_ENUM,
+     .offset = TASK(verify_expect),
+     .names = expectations,
+     .fallback = "pass",
+     .meaning = "`fail_then_pass`: they must fail before the patch"},
+    {.key = "verify_pin",
+     .type = FIELD_TEXTS,
+     .offset = TASK(verify_pin),
+     .minimum = 1,
+     .maximum = LINE_BYTES_MAX,
+     .maximum_items = LIST_MAX,
+     .rule = rule_glob,
+     .fallback = "[]",
+     .meaning = "paths that are put back as they were before `verify`, so "
+                "that a test cannot be edited into passing"},
+    {.key = "fix_attempts",
+     .type = FIELD_INTEGER,
+     .offset = TASK(fix_attempts),
+     .maximum = 20,
+     .fallback = "2",
+     .meaning = "how often the agent may answer a failed `verify`"},
+    {.key = "attempts",
+     .type = FIELD_INTEGER,
+     .offset = TASK(attempts),
+     .minimum = 1,
+     .maximum = 10,
+     .fallback = "1",
+     .meaning = "independent tries from a fresh checkout, until one passes"},
+    {.key = "changes",
+     .type = FIELD_ENUM,
+     .offset = TASK(changes),
+     .names = changes_rules,
+     .fallback = "required",
+     .meaning = "whether there must be a patch"},
+    {.key = "output_schema",
+     .type = FIELD_SOURCE,
+     .offset = SOURCE(output_schema),
+     .minimum = 1,
+     .maximum = 4000,
+     .otherwise = "free text",
+     .meaning = "the file with the JSON Schema of the final answer, relative "
+                "to the manifest; at most 1M"},
+    {.key = "timeout",
+     .type = FIELD_DURATION,
+     .offset = TASK(timeout_ms),
+     .minimum = 1,
+     .maximum = FIELD_MS_MAX,
+     .fallback = "30m",
+     .meaning = "of one attempt"},
+    {.key = "budget",
+     .type = FIELD_BLOCK,
+     .offset = TASK(budget),
+     .block = &budget_block,
+     .meaning = "limits of the task"},
+    {.key = "sandbox",
+     .type = FIELD_BLOCK,
+     .offset = TASK(sandbox),
+     .block = &sandbox_block,
+     .meaning = "what commands can see and use"},
+    {.key = "policy",
+     .type = FIELD_BLOCK,
+     .offset = TASK(policy),
+     .block = &policy_block,
+     .meaning = "what the agent may do"},
+};
+
+const struct block task_block = {
+    .name = "task",
+    .meaning = "One task, or with `matrix` several. Every key but `id` and "
+               "`matrix` may also stand under `defaults`: maps are merged key "
+               "by key, lists and single values of the task replace.",
+    BLOCK_FIELDS(task_fields),
+    .exclusive = {"prompt", "prompt_file"},
+};

@@ -80,7 +80,10 @@ static void step_finished(struct progress *progress, const cJSON *event)
     CLEANUP(buffer_free) struct buffer line;
     const char *result = json_get_text(event, "result", "");
 
-    if (progress->verbosity < PROGRESS_VERBOSE && !strcmp(result, "passed"))
+    /* On the base a failure is what is wanted. */
+    if (progress->verbosity < PROGRESS_VERBOSE &&
+        (!strcmp(result, "passed") ||
+         !strcmp(json_get_text(event, "phase", ""), "base")))
         return;
     start_line(&line, event);
     add_untrusted(&line, json_get_text(event, "phase", ""));

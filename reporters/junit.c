@@ -1,10 +1,9 @@
 /* JUnit XML in the common dialect: flat suites, every count present and right.
  *
  * A suite for each manifest; in it a case for each task (classname: suite;
- * name: id and matrix cell) and one for each verify step of the last round of
- * the task's last attempt (classname: suite.id; name: step). A step that
- * passed, or that came before the one that failed, is told apart from one that
- * did not run, which is skipped with the reason.
+ * name: id and matrix cell) and one for each verify step that was planned
+ * (classname: suite.id; name: step), by the last round of the task's last
+ * attempt. A step that this round did not come to is skipped and says why.
  *
  * Times of cases add up to the tasks' durations: the case of a task has what
  * its verify cases leave. Some readers show the text of a failure and others
@@ -316,7 +315,7 @@ static void add_notes(struct buffer *text, const char *title,
 
 static void add_task_text(struct buffer *text, const struct outcome_task *task)
 {
-    buffer_addf(text, "%s\n", task->message);
+    buffer_addf(text, "%s\n", *task->message ? task->message : task->reason);
     if (task->hint)
         buffer_addf(text, "hint: %s\n", task->hint);
     buffer_addf(text, "reason: %s\n", task->reason);

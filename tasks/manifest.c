@@ -336,14 +336,14 @@ int manifest_parse(struct plan *plan, const char *path, struct span text,
                        MANIFEST_BYTES_MAX);
         return -1;
     }
-    yaml_tree_read(&tree, text, &limits);
+    yaml_read(&tree, text, &limits);
     reader_faults(&reader, &tree);
     if (tree.root && tree.root->kind == YAML_MAP)
         read_manifest(plan, &reader, &tree, params);
     else if (tree.root)
         reader_expected(&reader, tree.root, NULL, NULL,
                         "a map with the keys \"version\" and \"tasks\"");
-    yaml_tree_free(&tree);
+    yaml_free(&tree);
     problems_sort(problems, first);
     return reader.found ? -1 : 0;
 }

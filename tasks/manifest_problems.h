@@ -33,7 +33,7 @@ void reader_expected_text(struct reader *reader, const struct yaml_node *node,
                           const struct yaml_place *place, const char *expected,
                           const char *text);
 
-/* Takes over what yaml_tree_read found. */
+/* Takes over what yaml_read found. */
 void reader_faults(struct reader *reader, const struct yaml_tree *tree);
 
 /* Sorts the problems from index `first` on by line and column. */

@@ -426,7 +426,7 @@ static void read_fallback(struct reader *reader, const struct field *field,
     struct source_text *source;
     struct yaml_tree tree;
     size_t before = reader->found;
-    int status = yaml_tree_read(
+    int status = yaml_read(
         &tree, (struct span){field->fallback, strlen(field->fallback)},
         &limits);
 
@@ -438,7 +438,7 @@ static void read_fallback(struct reader *reader, const struct field *field,
     source = field->type == FIELD_SOURCE ? target_of(field, base) : NULL;
     if (source)
         source->node = NULL; /* it goes with the tree */
-    yaml_tree_free(&tree);
+    yaml_free(&tree);
 }
 
 void read_fallbacks(struct reader *reader, const struct block *block,

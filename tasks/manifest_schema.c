@@ -269,7 +269,7 @@ static void write_default(struct json *json, const struct field *field)
 
     if (!field->fallback)
         return;
-    status = yaml_tree_read(&tree,
+    status = yaml_read(&tree,
                        (struct span){field->fallback, strlen(field->fallback)},
                        &limits);
     assert(!status);
@@ -277,7 +277,7 @@ static void write_default(struct json *json, const struct field *field)
         json_key(json, "default");
         write_node(json, field->type, tree.root);
     }
-    yaml_tree_free(&tree);
+    yaml_free(&tree);
 }
 
 /* ---- blocks ------------------------------------------------------------ */

@@ -22,10 +22,11 @@
 #include "base/error.h"
 #include "tasks/task.h"
 
-#define OUTCOME_ATTEMPTS_MAX 1000 /* of one task; higher numbers are ignored \
-                                   */
-#define OUTCOME_NAMES_MAX 1000    /* steps of one list */
-#define OUTCOME_LIST_MAX 1000     /* kept of calls, violations, findings… */
+#define OUTCOME_ATTEMPTS_MAX                                              \
+    1000                       /* of one task; higher numbers are ignored \
+                                */
+#define OUTCOME_NAMES_MAX 1000 /* steps of one list */
+#define OUTCOME_LIST_MAX 1000  /* kept of calls, violations, findings… */
 
 enum verdict {
     VERDICT_PASSED,

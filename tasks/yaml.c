@@ -511,7 +511,7 @@ static int read_text(struct builder *builder, struct span text)
     return status;
 }
 
-int yaml_tree_read(struct yaml_tree *tree, struct span text,
+int yaml_read(struct yaml_tree *tree, struct span text,
               const struct yaml_limits *limits)
 {
     CLEANUP(mem_free)
@@ -531,7 +531,7 @@ int yaml_tree_read(struct yaml_tree *tree, struct span text,
     return tree->fault_count ? -1 : 0;
 }
 
-void yaml_tree_free(struct yaml_tree *tree)
+void yaml_free(struct yaml_tree *tree)
 {
     arena_free(&tree->arena);
     *tree = (struct yaml_tree){0};

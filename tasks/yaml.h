@@ -7,9 +7,9 @@
  * boolean, nothing) is up to the reader.
  *
  *     struct yaml_tree tree;
- *     if (yaml_tree_read(&tree, text, &limits)) for each tree.faults: print
+ *     if (yaml_read(&tree, text, &limits)) for each tree.faults: print
  *     else look at tree.root
- *     yaml_tree_free(&tree);
+ *     yaml_free(&tree);
  *
  * Refused, because they are traps: several documents, tags (`!!binary`),
  * merge keys (`<<`), a key twice in a map, keys that are lists or maps or hold
@@ -77,16 +77,18 @@ struct yaml_tree {
     size_t fault_count;
 };
 
-/* (Not yaml_free and its like: libyaml exports those, and would call ours.)
- *
- * Reads one document. Returns 0, or -1 with at least one fault. root is then
+/* Reads one document. Returns 0, or -1 with at least one fault. root is then
  * NULL if there is no tree (no YAML, a limit), else it is the whole tree, so
  * that its other mistakes can be told in the same go. The tree owns copies of
- * everything; release it with yaml_tree_free in both cases. */
-int yaml_tree_read(struct yaml_tree *tree, struct span text,
+ * everything; release it with yaml_free in both cases. */
+int yaml_read(struct yaml_tree *tree, struct span text,
               const struct yaml_limits *limits);
 
-void yaml_tree_free(struct yaml_tree *tree);
+/* libyaml exports a function of this name too. The linker must not see two,
+ * or libyaml would call ours. */
+#define yaml_free nightjar_yaml_free
+
+void yaml_free(struct yaml_tree *tree);
 
 /* The value of a key in a map; NULL if there is none, the node is no map, or
  * the node is NULL. */

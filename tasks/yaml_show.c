@@ -1,5 +1,6 @@
 #include <inttypes.h>
 
+#include "base/printable.h"
 #include "base/secret.h"
 #include "base/utf8.h"
 #include "tasks/yaml.h"
@@ -11,10 +12,8 @@
 /* Characters that a terminal or reader would not show as they are. */
 static bool invisible(uint32_t code)
 {
-    return code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0xFEFF ||
-           (code >= 0x200B && code <= 0x200F) ||
-           (code >= 0x2028 && code <= 0x202E) ||
-           (code >= 0x2060 && code <= 0x2069) || code == UINT32_MAX;
+    return code < 0x20 || (code >= 0x7F && code <= 0x9F) ||
+           printable_hidden(code);
 }
 
 /* `https://user:password@host`, or a user part alone: it may be a token. */

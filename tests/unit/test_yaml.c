@@ -10,7 +10,7 @@ static struct yaml_tree read_text(const char *text,
 {
     struct yaml_tree tree;
 
-    yaml_tree_read(&tree, (struct span){text, strlen(text)}, limits);
+    yaml_read(&tree, (struct span){text, strlen(text)}, limits);
     return tree;
 }
 
@@ -35,7 +35,7 @@ static void test_tree(void)
 {
     const struct yaml_node *nul;
     const struct yaml_node *list;
-    CLEANUP(yaml_tree_free)
+    CLEANUP(yaml_free)
     struct yaml_tree tree = read_text("\xEF\xBB\xBF"
                                       "a: [x, 'y', \"z\\0t\"]\r\n"
                                       "é: {b: , c: 'é', d: w}\n"
@@ -76,7 +76,7 @@ static void test_tree(void)
 static void check_fault(const char *text, const struct yaml_limits *limits,
                         const char *path, const char *fault)
 {
-    CLEANUP(yaml_tree_free) struct yaml_tree tree = read_text(text, limits);
+    CLEANUP(yaml_free) struct yaml_tree tree = read_text(text, limits);
 
     if (!tap_ok(tree.fault_count > 0, "a fault: %s", fault))
         return;
@@ -87,7 +87,7 @@ static void check_fault(const char *text, const struct yaml_limits *limits,
 static void check_good(const char *text, const struct yaml_limits *limits,
                        const char *name)
 {
-    CLEANUP(yaml_tree_free) struct yaml_tree tree = read_text(text, limits);
+    CLEANUP(yaml_free) struct yaml_tree tree = read_text(text, limits);
 
     tap_ok(tree.root && !tree.fault_count, "%s", name);
 }
@@ -126,7 +126,7 @@ static void test_anchors(void)
 /* Every mistake is told, and the tree is there all the same. */
 static void test_faults(void)
 {
-    CLEANUP(yaml_tree_free)
+    CLEANUP(yaml_free)
     struct yaml_tree tree = read_text("a: 1\n"
                                       "b:\n"
                                       "  - {c: 1, d: 2, c: 3, <<: {e: 4}}\n"

@@ -94,7 +94,7 @@ static struct used_name *use_name(struct report *report, const char *classname,
     found = (struct used_name *const *)tsearch(made, &report->used_names,
                                                compare_keys);
     if (!found)
-        mem_array(SIZE_MAX, 2); /* out of memory: ends the process */
+        _exit(MEMORY_EXIT_STATUS); /* as base/memory.h does */
     *is_new = *found == made;
     return *found;
 }

@@ -91,19 +91,6 @@ void reader_expected(struct reader *reader, const struct yaml_node *node,
     buffer_free(&got);
 }
 
-void reader_expected_text(struct reader *reader, const struct yaml_node *node,
-                          const struct yaml_place *place, const char *expected,
-                          const char *text)
-{
-    struct buffer got;
-
-    buffer_init(&got, TEXT_BYTES_MAX);
-    yaml_show(&got, text, strlen(text));
-    reader_problem(reader, node, place, NULL, "expected %s, got %s", expected,
-                   got.data);
-    buffer_free(&got);
-}
-
 void reader_faults(struct reader *reader, const struct yaml_tree *tree)
 {
     for (size_t i = 0; i < tree->fault_count; i++) {

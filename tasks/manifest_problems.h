@@ -28,11 +28,6 @@ void reader_expected(struct reader *reader, const struct yaml_node *node,
                      const struct yaml_place *place, const char *hint,
                      const char *expected);
 
-/* The same for a text that was made from the node's. */
-void reader_expected_text(struct reader *reader, const struct yaml_node *node,
-                          const struct yaml_place *place, const char *expected,
-                          const char *text);
-
 /* Takes over what yaml_read found. */
 void reader_faults(struct reader *reader, const struct yaml_tree *tree);
 

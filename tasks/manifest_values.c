@@ -327,9 +327,9 @@ static int check_form(struct reader *reader, const struct yaml_node *node,
     return 0;
 }
 
-int value_check_text(struct reader *reader, const struct field *field,
-                     const struct yaml_node *node,
-                     const struct yaml_place *place)
+static int check_text(struct reader *reader, const struct field *field,
+                      const struct yaml_node *node,
+                      const struct yaml_place *place)
 {
     int64_t length;
 
@@ -359,7 +359,7 @@ const char *value_text(struct reader *reader, const struct field *field,
 {
     const char *expected;
 
-    if (value_check_text(reader, field, node, place))
+    if (check_text(reader, field, node, place))
         return NULL;
     expected = field->rule ? field->rule(node->text) : NULL;
     if (expected) {

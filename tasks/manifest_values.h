@@ -35,13 +35,6 @@ const char *value_text(struct reader *reader, const struct field *field,
                        const struct yaml_node *node,
                        const struct yaml_place *place);
 
-/* Only form and size of a text: printable, no YAML trap, within the field's
- * bytes and lines, no template where none is expanded. Returns 0, or -1 after
- * a problem. */
-int value_check_text(struct reader *reader, const struct field *field,
-                     const struct yaml_node *node,
-                     const struct yaml_place *place);
-
 /* The first character of a text that is neither printable nor tab or line
  * break; UINT32_MAX for bytes that are no UTF-8; 0xFFFFFFFE: all is good. */
 #define TEXT_IS_CLEAN UINT32_C(0xFFFFFFFE)

@@ -35,7 +35,7 @@ static void *find_or_add(void **root, void *node)
     void *const *found = tsearch(node, root, compare_keys);
 
     if (!found)
-        mem_array(SIZE_MAX, 2); /* out of memory: ends the process */
+        _exit(MEMORY_EXIT_STATUS); /* as base/memory.h does */
     return *found;
 }
 

@@ -21,7 +21,8 @@ static int make_diff(const struct mirror *mirror, struct object_id base,
     if (git_find_tree(mirror->repository, base, &before, err) ||
         git_find_tree(mirror->repository, tree, &after, err))
         return -1;
-    options.flags = GIT_DIFF_SHOW_BINARY | GIT_DIFF_INCLUDE_TYPECHANGE;
+    /* A file that becomes a link is a removal and an addition, as in git. */
+    options.flags = GIT_DIFF_SHOW_BINARY;
     options.id_abbrev = ID_DIGITS;
     options.context_lines = 3;
     find.flags = GIT_DIFF_FIND_RENAMES;

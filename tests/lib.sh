@@ -10,9 +10,9 @@
 # shell that starts them and end with it: start_… may not run there either.
 # Nothing here sleeps: a server tells that it listens through a fifo.
 #
-# git, HOME, proxies and trusted certificates are the same everywhere: nothing of the machine
-# reaches a test.
-# shellcheck shell=sh
+# git, HOME, proxies and trusted certificates are the same everywhere:
+# nothing of the machine reaches a test.
+# shellcheck shell=sh disable=SC2034 # the variables are for the tests
 
 set -u
 : "${TMPDIR:?is not set}" "${NIGHTJAR_BUILD:?is not set}"
@@ -24,13 +24,14 @@ LC_ALL=C TZ=UTC
 GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0
 GIT_AUTHOR_NAME='A U Thor' GIT_AUTHOR_EMAIL=author@example.com
 GIT_COMMITTER_NAME='C O Mitter' GIT_COMMITTER_EMAIL=committer@example.com
-GIT_AUTHOR_DATE='2026-01-02T03:04:05Z' GIT_COMMITTER_DATE='2026-01-02T03:04:05Z'
+GIT_AUTHOR_DATE='2026-01-02T03:04:05Z'
+GIT_COMMITTER_DATE=$GIT_AUTHOR_DATE
 export NIGHTJAR HOME LC_ALL TZ GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM \
     GIT_TERMINAL_PROMPT GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME \
     GIT_COMMITTER_EMAIL GIT_AUTHOR_DATE GIT_COMMITTER_DATE
-unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_SSH GIT_SSH_COMMAND GIT_ASKPASS \
-    SSH_AUTH_SOCK SSH_ASKPASS XDG_CONFIG_HOME XDG_CACHE_HOME XDG_STATE_HOME \
-    XDG_DATA_HOME http_proxy https_proxy all_proxy no_proxy HTTP_PROXY \
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_SSH GIT_SSH_COMMAND \
+    GIT_ASKPASS SSH_AUTH_SOCK SSH_ASKPASS XDG_CONFIG_HOME XDG_CACHE_HOME \
+    XDG_STATE_HOME XDG_DATA_HOME http_proxy https_proxy all_proxy no_proxy HTTP_PROXY \
     HTTPS_PROXY ALL_PROXY NO_PROXY SSL_CERT_FILE SSL_CERT_DIR CURL_CA_BUNDLE \
     GIT_SSL_CAINFO GIT_SSL_CAPATH GIT_SSL_NO_VERIFY
 
@@ -233,8 +234,8 @@ start_ssh_server() {
     SSH_DIRECTORY=$TMPDIR/sshd.$servers
     start_server sh tests/server/sshd.sh --ready-fd 9 "$SSH_DIRECTORY"
     SSH_URL=ssh://$(id -un)@127.0.0.1:$SERVER_PORT
-    SSH_COMMAND="ssh -F /dev/null -o UserKnownHostsFile=$SSH_DIRECTORY/known_hosts"
-    SSH_COMMAND="$SSH_COMMAND -o StrictHostKeyChecking=yes -o BatchMode=yes"
+    SSH_COMMAND="ssh -F /dev/null -o StrictHostKeyChecking=yes -o BatchMode=yes"
+    SSH_COMMAND="$SSH_COMMAND -o UserKnownHostsFile=$SSH_DIRECTORY/known_hosts"
 }
 
 # start_ssh_agent KEY: an agent that holds it; exports SSH_AUTH_SOCK.
@@ -258,12 +259,14 @@ start_ssh_agent() {
 # README.md, the same object names in every run. Sets REPOSITORY.
 make_repository() {
     REPOSITORY=$TMPDIR/$1
-    mkdir -p "$REPOSITORY" &&
+    if ! {
         git init -q -b main "$REPOSITORY" &&
-        printf '# %s\n' "$1" >"$REPOSITORY/README.md" &&
-        git -C "$REPOSITORY" add README.md &&
-        git -C "$REPOSITORY" commit -q -m 'Start' ||
+            printf '# %s\n' "$1" >"$REPOSITORY/README.md" &&
+            git -C "$REPOSITORY" add README.md &&
+            git -C "$REPOSITORY" commit -q -m Start
+    }; then
         bail_out 'git makes no repository'
+    fi
 }
 
 # make_bare_repository NAME: $TMPDIR/bare/NAME.git, a bare copy of

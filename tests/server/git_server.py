@@ -18,6 +18,7 @@ import base64
 import binascii
 import hmac
 import http.server
+import io
 import json
 import os
 import ssl
@@ -30,6 +31,7 @@ import process
 BODY_MAX = 256 << 20
 BLOCK = 64 << 10
 TIMEOUT_SECONDS = 60
+INFO_REFS = "/info/refs"
 PASSED = {"CONTENT_TYPE": "Content-Type", "GIT_PROTOCOL": "Git-Protocol",
           "HTTP_CONTENT_ENCODING": "Content-Encoding"}
 
@@ -120,8 +122,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             values.pop("GIT_PROTOCOL", None)
         return values
 
-    def relay(self, output):
-        """Passes the answer of the CGI program on. Returns its status."""
+    def relay(self, output, path):
+        """Passes the answer of the CGI program on. The log and the vanished
+        ref come first: the client may act on the first bytes."""
         status, headers = 200, []
         for line in iter(lambda: output.readline(BLOCK).strip(), b""):
             name, _, value = line.decode("latin-1").partition(":")
@@ -129,6 +132,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 status = int(value.split()[0])
             else:
                 headers.append((name, value.strip()))
+        self.note(status)
+        if self.server.vanish and status == 200 and path.endswith(INFO_REFS):
+            output = io.BytesIO(output.read())
+            self.server.drop_ref(path[1:-len(INFO_REFS)])
         self.send_response(status)
         for header in headers:
             self.send_header(*header)
@@ -137,7 +144,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for data in iter(lambda: output.read1(BLOCK), b""):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
         self.wfile.write(b"0\r\n\r\n")
-        return status
 
     def serve(self):
         url = urlsplit(self.path)
@@ -150,7 +156,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 password.encode(), token.encode())):
             return self.refuse(401, ("WWW-Authenticate",
                                      'Basic realm="git", charset="UTF-8"'))
-        body = self.rfile_to_memory()
+        body = b"".join(self.blocks())
         child = process.start(["git", "http-backend"],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL,
@@ -158,17 +164,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         writer = threading.Thread(target=feed, args=(child.stdin, body))
         writer.start()
         try:
-            status = self.relay(child.stdout)
+            self.relay(child.stdout, path)
         finally:
             child.stdout.close()
             writer.join()
             process.finish(child)
-        self.note(status)
-        if path.endswith("/info/refs") and status == 200:
-            self.server.drop_ref(path[1:-len("/info/refs")])
-
-    def rfile_to_memory(self):
-        return b"".join(self.blocks())
 
     def do_GET(self):
         try:

@@ -10,8 +10,8 @@
  * in /responses is served. Each request is one JSON line in the log, written
  * before the reply: {n, connection, method, path, headers, body}; body is the
  * JSON as it came, or a string if it is none. A request that breaks HTTP is
- * refused and not logged. Exit statuses: 0 ended as asked,
- * 1 cannot run, 2 the command line or the scenario is wrong.
+ * refused and not logged. Exit statuses: 0 ended as asked, 1 cannot run, 2 the
+ * command line or the scenario is wrong.
  *
  * SCENARIO: {"responses": [STEP…], …} answers requests in their order, with
  *   "repeat"      "last" or "cycle" at the end of the list; "none" (default)
@@ -33,7 +33,7 @@
  *   {"custom": {"name", "input", "call_id"?}}   {"raw": {any item}}
  *
  * What a STEP can do wrong (most go together):
- *   "status", "headers": {…}, "body": text or JSON   a reply that is no stream
+ *   "status", "headers": {…}, "body": text or JSON   a reply, no stream
  *   "redirect": URL            307        "content_type": another one
  *   "cut_after_event": K, "cut_after_bytes": N (of the body): the end
  *   "stall_after_event": K     nothing more, until the peer closes

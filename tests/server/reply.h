@@ -1,9 +1,9 @@
 /* Replies: a step of a scenario as bytes for the wire, faults included.
  *
  *     reply_init(&reply);
- *     reply.chunked = …, reply.says_close = …;       // what the request allows
- *     reply_build(&reply, step, model, number);      // or reply_error
- *     while (reply_read(&reply, &out)) …             // one write at each call
+ *     reply.chunked = ...;                     // what the request allows
+ *     reply_build(&reply, step, model, number);        // or reply_error
+ *     while (reply_read(&reply, &out)) ...     // one write at each call
  *     // then do what reply.end says
  *     reply_free(&reply); */
 #ifndef NIGHTJAR_TESTS_SERVER_REPLY_H

@@ -11,7 +11,7 @@
 # with its parent, and after its lifetime (120 seconds).
 set -eu
 
-ready= port_file= lifetime=120
+ready='' port_file='' lifetime=120
 while [ $# -gt 1 ]; do
     case $1 in
     --ready-fd) ready=$2 ;;

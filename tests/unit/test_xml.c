@@ -79,7 +79,8 @@ static void test_xml(void)
     tap_ok(!xml.full, "it fits");
 }
 
-/* Three bytes a character, so that cuts would fall into one. */
+/* Three bytes a character, and one more on each side, so that both cuts would
+ * fall into one. */
 static void expect_cut(size_t characters, bool cut)
 {
     CLEANUP(buffer_free) struct buffer text;
@@ -88,8 +89,10 @@ static void expect_cut(size_t characters, bool cut)
     size_t length;
 
     buffer_init(&text, (size_t)1 << 20);
+    buffer_add_byte(&text, '.');
     for (size_t i = 0; i < characters; i++)
         buffer_add_string(&text, "\xE2\x9C\x93");
+    buffer_add_byte(&text, '.');
     buffer_init(&out, (size_t)1 << 20);
     xml = xml_to(&out);
     xml_start(&xml, "a");
@@ -119,7 +122,7 @@ static void test_xml_limits(void)
     CLEANUP(buffer_free) struct buffer out;
     struct xml xml;
 
-    expect_cut(XML_TEXT_MAX / 3, false);
+    expect_cut(XML_TEXT_MAX / 3 - 1, false);
     expect_cut(XML_TEXT_MAX / 3 + 10000, true);
     buffer_init(&out, 4096);
     xml = xml_to(&out);

@@ -481,6 +481,10 @@ struct schema_pattern *schema_pattern_compile(const char *pattern,
                   SCHEMA_PATTERN_MAX);
         return NULL;
     }
+    if (!utf8_valid(pattern, strlen(pattern))) {
+        error_set(err, ERROR_MANIFEST, "invalid UTF-8");
+        return NULL;
+    }
     buffer_init(&translator.out, POSIX_MAX);
     compiled = mem_alloc(sizeof(*compiled));
     compiled->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);

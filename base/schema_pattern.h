@@ -20,7 +20,7 @@
 
 struct schema_pattern;
 
-/* Compiles valid UTF-8. NULL and an error (ERROR_MANIFEST) without context. */
+/* Compiles a pattern. NULL and an error (ERROR_MANIFEST) without context. */
 struct schema_pattern *schema_pattern_compile(const char *pattern,
                                               struct error *err);
 

@@ -87,9 +87,9 @@ void run_directory_close(struct run_directory *directory)
 }
 
 int run_directory_append(struct run_directory *directory, struct span line,
-                         struct error *err)
+                         bool durable, struct error *err)
 {
-    directory->unsynced = true;
+    directory->unsynced |= durable;
     if (file_write_fd(directory->journal, line.data, line.length, err))
         return error_context(err, "journal");
     return 0;

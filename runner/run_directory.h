@@ -27,11 +27,12 @@ int run_directory_create(struct run_directory *directory, const char *out,
                          struct error *err);
 void run_directory_close(struct run_directory *directory);
 
-/* Appends one line, newline included. */
+/* Appends one line, newline included. With `durable` the next
+ * run_directory_sync must bring it, and all before it, to the disk. */
 int run_directory_append(struct run_directory *directory, struct span line,
-                         struct error *err);
+                         bool durable, struct error *err);
 
-/* Brings what was appended to the disk. */
+/* Brings what was appended to the disk if something in it is durable. */
 int run_directory_sync(struct run_directory *directory, struct error *err);
 
 /* The folder of a task, made when it is not there; the caller closes the

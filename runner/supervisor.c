@@ -47,6 +47,21 @@ struct run {
 
 /* ---- journal ----------------------------------------------------------- */
 
+/* What may not be lost once it is told: paid turns and verdicts. The rest is
+ * written at once too, and reaches the disk with the next of these. */
+static bool is_durable(const char *type)
+{
+    static const char *const types[] = {"turn_finished", "attempt_finished",
+                                        "task_finished", "run_interrupted",
+                                        "run_finished"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+        if (!strcmp(types[i], type))
+            return true;
+    }
+    return false;
+}
+
 static int write_event(struct run *run, struct json *event, struct error *err)
 {
     CLEANUP(json_free) cJSON *json = NULL;
@@ -59,7 +74,9 @@ static int write_event(struct run *run, struct json *event, struct error *err)
         return error_context(err, "own event");
     progress_event(&run->supervision->progress, json);
     return run_directory_append(run->supervision->directory,
-                                buffer_span(&run->line), err);
+                                buffer_span(&run->line),
+                                is_durable(json_get_text(json, "type", "")),
+                                err);
 }
 
 static struct json begin_event(struct run *run, const char *type,
@@ -257,7 +274,8 @@ static int on_event(void *context, struct worker *worker, const cJSON *event,
         run->cost_microusd += json_get_int64(event, "cost_microusd", 0);
     }
     progress_event(&run->supervision->progress, event);
-    return run_directory_append(run->supervision->directory, line, err);
+    return run_directory_append(run->supervision->directory, line,
+                                is_durable(type), err);
 }
 
 /* In the child: everything of the supervisor's goes but the two descriptors

@@ -159,7 +159,8 @@ static int note_artifact(struct receiving *receiving, struct error *err)
     json_member_int(&event, "bytes", (int64_t)worker->artifact_bytes);
     if (event_end(&event))
         return error_set(err, ERROR_INTERNAL, "event is too long");
-    return run_directory_append(receiving->directory, buffer_span(&line), err);
+    return run_directory_append(receiving->directory, buffer_span(&line),
+                                false, err);
 }
 
 static int end_artifact(struct receiving *receiving, struct error *err)

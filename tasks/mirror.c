@@ -12,8 +12,6 @@
 #define HAVE_SHALLOW                                                           \
     (LIBGIT2_VER_MAJOR > 1 || (LIBGIT2_VER_MAJOR == 1 && LIBGIT2_VER_MINOR >= 7))
 
-static const char system_certificates[] = "/etc/ssl/certs/ca-certificates.crt";
-
 int repositories_start(struct error *err)
 {
     static const git_config_level_t levels[] = {
@@ -30,8 +28,7 @@ int repositories_start(struct error *err)
      * matter; CI checkouts often belong to another user. */
     git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
     git_libgit2_opts(GIT_OPT_SET_USER_AGENT, "nightjar " NIGHTJAR_VERSION);
-    if (!file && !folder && !access(system_certificates, R_OK))
-        file = system_certificates;
+    /* The system's own are loaded by the library already. */
     if ((file || folder) &&
         git_libgit2_opts(GIT_OPT_SET_SSL_CERT_LOCATIONS, file, folder))
         return git_fail(err, "certificates in '%s'", file ? file : folder);

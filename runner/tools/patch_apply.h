@@ -39,6 +39,8 @@
  *     M path             each group in the order of the patch; the path as
  *     D path             the patch has it, of a move the new one)
  *
+ * Paths are bytes without NUL and line ends, and may be no UTF-8.
+ *
  * Errors are for the model and hold only paths inside the workspace:
  * ERROR_REPOSITORY for a patch that does not fit, ERROR_IO for one that could
  * not be read or written. On failure the tree is as it was. */

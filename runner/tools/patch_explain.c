@@ -168,6 +168,22 @@ static const char *difference(struct span file, struct span patch)
     return "they differ";
 }
 
+/* Shows line `index` of the wanted ones beside what the file has there. */
+static void show_both(const struct patch_wanted *wanted, size_t place,
+                      size_t index, struct buffer *text)
+{
+    struct span file = patch_source_line(wanted->source, place + index);
+    struct span patch = wanted->lines[index];
+    CLEANUP(mem_free) char *has = patch_quote(file, LINE_SHOWN_BYTES);
+    CLEANUP(mem_free) char *wants = patch_quote(patch, LINE_SHOWN_BYTES);
+
+    buffer_addf(text,
+                "; the closest place is line %zu, where line %zu of the file "
+                "is\n%s\nand the patch has\n%s\n(%s)",
+                place + 1, place + index + 1, has, wants,
+                difference(file, patch));
+}
+
 static void tell_difference(const struct patch_wanted *wanted, size_t place,
                             struct buffer *text)
 {
@@ -180,24 +196,13 @@ static void tell_difference(const struct patch_wanted *wanted, size_t place,
         i++;
     if (i == wanted->count)
         return;
-    if (place + i >= source->count) {
+    if (place + i < source->count)
+        show_both(wanted, place, i, text);
+    else
         buffer_addf(text,
                     "; the closest place is line %zu, but the file ends at "
                     "line %zu",
                     place + 1, source->count);
-        return;
-    }
-    CLEANUP(mem_free)
-    char *has =
-        patch_quote(patch_source_line(source, place + i), LINE_SHOWN_BYTES);
-    CLEANUP(mem_free)
-    char *wants = patch_quote(wanted->lines[i], LINE_SHOWN_BYTES);
-    buffer_addf(
-        text,
-        "; the closest place is line %zu, where line %zu of the file "
-        "is\n%s\nand the patch has\n%s\n(%s)",
-        place + 1, place + i + 1, has, wants,
-        difference(patch_source_line(source, place + i), wanted->lines[i]));
 }
 
 /* Where the same lines stand, though not where they were looked for. */

@@ -23,10 +23,12 @@ import json
 import os
 import ssl
 import subprocess
+import sys
 import threading
 from urllib.parse import unquote, urlsplit
 
-import process
+sys.dont_write_bytecode = True  # nothing appears beside the sources
+import process  # noqa: E402
 
 BODY_MAX = 256 << 20
 BLOCK = 64 << 10

@@ -449,13 +449,12 @@ static int count_matches(struct schema_checker *checker,
                          struct error *first)
 {
     struct error *outer = checker->err;
+    struct error ignored = {0};
     int matches = 0;
 
     first->text[0] = '\0';
     for (const cJSON *each = test->keyword->child;
          each && matches < enough && !checker->exhausted; each = each->next) {
-        struct error ignored;
-
         checker->err = first->text[0] ? &ignored : first;
         matches += !schema_check_at(checker, each, test->value);
     }

@@ -66,15 +66,38 @@ static int help(const struct options *options)
     return print_help(command, options->format);
 }
 
+static const char manifest_preface[] =
+    "# The manifest\n\n<!-- Made by `make docs` from the field table. -->\n\n"
+    "One YAML file, at most 4 MiB. It reads as a sentence: for these, do this "
+    "task, within these limits. `nightjar check FILE` prints every problem in "
+    "it with file, line and column; `nightjar schema` prints its JSON Schema "
+    "for editors.\n\n"
+    "Templates: `{{ matrix.KEY }}`, `{{ param.NAME }}` and `{{ task.id }}` in "
+    "`id`, `repo`, `ref`, `directory`, `prompt` and `instructions`. In "
+    "commands a template is an error: there the same values are environment "
+    "variables (`NIGHTJAR_MATRIX_KEY`, `NIGHTJAR_PARAM_NAME`, "
+    "`NIGHTJAR_TASK_ID`), so nothing foreign is ever part of a shell line.\n\n"
+    "Secrets are named, never written: a value that looks like a key is an "
+    "error. Commands get only the environment that `sandbox.env` and "
+    "`sandbox.pass_env` give them.\n\n"
+    "`setup` runs before the agent starts and again in each clean checkout "
+    "before `verify`; what it changes is not part of the patch. `verify` runs "
+    "in a clean checkout with only the patch applied, in a fresh sandbox. With "
+    "`verify_expect: fail_then_pass` the checks must fail on the pinned commit "
+    "first; paths that match `verify_pin` are as in that commit while "
+    "verifying.\n\n";
+
 static int schema(const struct options *options)
 {
     CLEANUP(buffer_free) struct buffer text;
 
     buffer_init(&text, HELP_BYTES_MAX);
-    if (options->format == HELP_MARKDOWN)
+    if (options->format == HELP_MARKDOWN) {
+        buffer_add_string(&text, manifest_preface);
         manifest_write_reference(&text);
-    else
+    } else {
         manifest_write_schema(&text);
+    }
     return print(&text);
 }
 

@@ -93,17 +93,9 @@ static const struct block budget_block = {
 
 #define SANDBOX(name) offsetof(struct sandbox_settings, name)
 
-static const char *const layers[] = {"namespaces", "seccomp", NULL};
 static const char *const networks[] = {"none", NULL};
 
 static const struct field sandbox_fields[] = {
-    {.key = "require",
-     .type = FIELD_FLAGS,
-     .offset = SANDBOX(require),
-     .names = layers,
-     .fallback = "[namespaces, seccomp]",
-     .meaning = "layers that must be there; without one the task is an error "
-                "and nothing is run"},
     {.key = "network",
      .type = FIELD_ENUM,
      .offset = FIELD_NOWHERE,

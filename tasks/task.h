@@ -98,14 +98,7 @@ struct task_budget { /* -1: none */
     int64_t cost_microusd;
 };
 
-enum sandbox_layer { /* bits of sandbox_settings.require */
-    LAYER_NAMESPACES = 1,
-    LAYER_SECCOMP = 2,
-    LAYER_ALL = 3,
-};
-
 struct sandbox_settings {
-    unsigned require;   /* layers that must be there */
     struct strings read;  /* absolute host paths, read-only */
     struct strings write; /* absolute host paths, writable */
     struct environment env;

@@ -1,0 +1,36 @@
+#!/bin/sh
+# The documents say what the program says.
+. tests/lib.sh
+
+ok "docs/ is what the tables print" tests/docs.sh "$NIGHTJAR" check
+ok "the schema is JSON" python3 -c \
+    'import json; json.load(open("docs/nightjar.schema.json"))'
+if command -v man >/dev/null 2>&1; then
+    ok "the man page has no errors" sh -c \
+        '! MANROFFSEQ= man --warnings -l docs/nightjar.1 2>&1 >/dev/null | grep .'
+else
+    skip "there is no man command"
+fi
+
+# Every command and option of the help is in the README's reference or man page.
+for command in run check report schema help version; do
+    ok "help $command" "$NIGHTJAR" help "$command"
+    ok "$command --help" "$NIGHTJAR" "$command" --help
+done
+is "$("$NIGHTJAR" help run)" "$("$NIGHTJAR" run --help)" "both are the same"
+
+# What the README tells users to type.
+for line in 'make demo' 'make test' 'nightjar run tasks.yaml'; do
+    like "$(cat README.md)" "$line" "the README has '$line'"
+done
+
+# Links between documents lead somewhere.
+missing=
+for file in README.md docs/*.md; do
+    for target in $(grep -o '](\([^)#:]*\)' "$file" | sed 's/](//'); do
+        [ -e "$(dirname "$file")/$target" ] || missing="$missing $file:$target"
+    done
+done
+is "$missing" "" "no link is broken"
+
+done_testing

@@ -27,22 +27,24 @@
         stolen_;                                 \
     })
 
+#define NEVER_NULL __attribute__((returns_nonnull))
+
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* `size` zeroed bytes (at least one), owned by the caller. */
-void *mem_alloc(size_t size);
+NEVER_NULL void *mem_alloc(size_t size);
 
 /* `count` zeroed elements of `size` bytes; ends the process on overflow. */
-void *mem_array(size_t count, size_t size);
+NEVER_NULL void *mem_array(size_t count, size_t size);
 
 /* Resizes to count * size bytes; new bytes are not zeroed. */
-void *mem_resize(void *memory, size_t count, size_t size);
+NEVER_NULL void *mem_resize(void *memory, size_t count, size_t size);
 
 /* Copies of a string, of `length` bytes with a NUL behind, of a format. */
-char *mem_string(const char *text);
-char *mem_bytes(const void *data, size_t length);
-char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
-char *mem_vformat(const char *format, va_list arguments)
+NEVER_NULL char *mem_string(const char *text);
+NEVER_NULL char *mem_bytes(const void *data, size_t length);
+NEVER_NULL char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+NEVER_NULL char *mem_vformat(const char *format, va_list arguments)
     __attribute__((format(printf, 1, 0)));
 
 /* CLEANUP function for any pointer from malloc: frees *pointer. */

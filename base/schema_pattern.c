@@ -147,7 +147,7 @@ static const char *class_of(char letter)
 static int translate_escape(struct translator *translator)
 {
     const char *class = class_of(*translator->at);
-    uint32_t code;
+    uint32_t code = 0;
 
     if (class) {
         buffer_addf(&translator->out, "[%s%s]",

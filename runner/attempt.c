@@ -13,7 +13,8 @@
 #include "tasks/patch.h"
 #include "tasks/snapshot.h"
 
-#define LANDING_MS 60000 /* to keep the work of an attempt whose time is over */
+#define LANDING_MS 60000 /* to keep the work of an attempt whose time is over \
+                          */
 #define FEEDBACK_BYTES 16384
 #define VIOLATIONS_TOLD_MAX 100
 
@@ -32,8 +33,8 @@ struct attempt {
     int64_t verify_rounds;
 };
 
-void verdict_set(struct attempt_verdict *verdict, const char *word, const char *reason,
-                 const char *format, ...)
+void verdict_set(struct attempt_verdict *verdict, const char *word,
+                 const char *reason, const char *format, ...)
 {
     va_list arguments;
 
@@ -45,7 +46,8 @@ void verdict_set(struct attempt_verdict *verdict, const char *word, const char *
     va_end(arguments);
 }
 
-void verdict_from_error(struct attempt_verdict *verdict, const struct error *err)
+void verdict_from_error(struct attempt_verdict *verdict,
+                        const struct error *err)
 {
     verdict_set(verdict, "error", error_kind_name(err->kind), "%s", err->text);
     snprintf(verdict->hint, sizeof(verdict->hint), "%s", err->hint);
@@ -74,8 +76,8 @@ static int run_setup(struct place *place, int64_t round, struct error *err)
 
     for (size_t i = 0; i < setup->count; i++) {
         struct step_run run;
-        int status = place_run_step(place, &setup->items[i], "setup", round,
-                                    &run, err);
+        int status =
+            place_run_step(place, &setup->items[i], "setup", round, &run, err);
 
         output_free(&run.output);
         if (status)
@@ -113,13 +115,12 @@ static int run_verify(struct place *place, const char *phase, int64_t round,
 
 /* Setup and checks in a clean checkout of `tree`. */
 static int check_tree(const struct attempt_request *request,
-                      struct object_id tree, const char *purpose,
-                      int64_t round, struct checked *checked,
-                      struct error *err)
+                      struct object_id tree, const char *purpose, int64_t round,
+                      struct checked *checked, struct error *err)
 {
     CLEANUP(mem_free)
-    char *scratch = mem_format("%s/%s-%" PRId64, request->scratch, purpose,
-                               round);
+    char *scratch =
+        mem_format("%s/%s-%" PRId64, request->scratch, purpose, round);
     CLEANUP(place_close) struct place place;
     struct place_request open = {.task = request->task,
                                  .link = request->link,
@@ -180,12 +181,12 @@ static int take_snapshot(struct attempt *attempt, struct object_id base,
 {
     int64_t grace = clock_deadline(LANDING_MS);
     int64_t deadline = attempt->request->deadline;
-    struct snapshot_request request = {
-        .mirror = attempt->request->mirror,
-        .workspace = attempt->place.root,
-        .base = base,
-        .scratch = attempt->request->scratch,
-        .deadline = deadline > grace ? deadline : grace};
+    struct snapshot_request request = {.mirror = attempt->request->mirror,
+                                       .workspace = attempt->place.root,
+                                       .base = base,
+                                       .scratch = attempt->request->scratch,
+                                       .deadline =
+                                           deadline > grace ? deadline : grace};
     struct snapshot snapshot;
 
     if (snapshot_take(&request, &snapshot, err))
@@ -399,8 +400,7 @@ static int tree_to_verify(struct attempt *attempt, struct object_id *tree,
                         tree, err);
 }
 
-static void tell_failure(struct attempt *attempt,
-                         const struct checked *checked)
+static void tell_failure(struct attempt *attempt, const struct checked *checked)
 {
     CLEANUP(buffer_free) struct buffer text;
     const struct step_run *run = &checked->run;
@@ -541,7 +541,8 @@ static void run_with_model(struct attempt *attempt, struct model *model)
     sessions_close(tools.sessions);
 }
 
-void attempt_run(struct attempt_request *request, struct attempt_verdict *verdict)
+void attempt_run(struct attempt_request *request,
+                 struct attempt_verdict *verdict)
 {
     struct attempt attempt = {.request = request,
                               .task = request->task,
@@ -553,8 +554,8 @@ void attempt_run(struct attempt_request *request, struct attempt_verdict *verdic
     struct error err;
 
     buffer_init(&attempt.patch, PATCH_BYTES_MAX);
-    model = model_open(request->task->model, request->key, request->task->id,
-                       &err);
+    model =
+        model_open(request->task->model, request->key, request->task->id, &err);
     if (!model || open_place(&attempt, &err))
         verdict_from_failure(request, &err, verdict);
     else

@@ -26,18 +26,20 @@ struct attempt_request {
 };
 
 /* Tries once. Always gives a verdict; totals are brought forward. */
-void attempt_run(struct attempt_request *request, struct attempt_verdict *verdict);
+void attempt_run(struct attempt_request *request,
+                 struct attempt_verdict *verdict);
 
 /* Whether the task's checks fail on the pinned commit, as verify_expect:
  * fail_then_pass wants. Returns 0 when they do; else -1 and the verdict. */
 int attempt_check_base(const struct attempt_request *request,
                        struct attempt_verdict *verdict);
 
-void verdict_set(struct attempt_verdict *verdict, const char *word, const char *reason,
-                 const char *format, ...)
+void verdict_set(struct attempt_verdict *verdict, const char *word,
+                 const char *reason, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* The verdict `error` of a failure. */
-void verdict_from_error(struct attempt_verdict *verdict, const struct error *err);
+void verdict_from_error(struct attempt_verdict *verdict,
+                        const struct error *err);
 
 #endif

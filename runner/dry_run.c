@@ -31,8 +31,8 @@ static void steps(struct buffer *out, const char *name,
 {
     for (size_t i = 0; i < list->count; i++) {
         CLEANUP(mem_free)
-        char *text = mem_format("%s: %s", list->items[i].name,
-                                list->items[i].run);
+        char *text =
+            mem_format("%s: %s", list->items[i].name, list->items[i].run);
 
         line(out, name, text);
     }

@@ -107,7 +107,8 @@ static int replace_url(const struct options *options, struct plan *plan)
 
         if (task->model->provider == MODEL_SCRIPTED) {
             error_set(&err, ERROR_USAGE,
-                      "--model-url: the model of task %s is a script", task->id);
+                      "--model-url: the model of task %s is a script",
+                      task->id);
             print_error(&err);
             return -1;
         }
@@ -129,9 +130,8 @@ static int replace_url(const struct options *options, struct plan *plan)
 
 static int filter(const struct options *options, struct plan *plan)
 {
-    struct strings globs = {
-        (const char **)(uintptr_t)options->filters.items,
-        options->filters.count};
+    struct strings globs = {(const char **)(uintptr_t)options->filters.items,
+                            options->filters.count};
     struct error err;
 
     if (globs.count)

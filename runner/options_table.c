@@ -162,8 +162,7 @@ const struct command_text command_texts[COMMANDS] = {
          "otherwise the ids of their tasks. Nothing is cloned or run.",
          "nightjar check tasks.yaml  # is it right, and what is in it"},
     [COMMAND_REPORT] =
-        {"report", "RUN_DIRECTORY", 1, 1,
-         "write reports of a run again",
+        {"report", "RUN_DIRECTORY", 1, 1, "write reports of a run again",
          "Reads the journal of a run directory and writes reports from it; "
          "the same journal always gives the same bytes. Without --report it "
          "prints the table.",
@@ -205,8 +204,7 @@ const struct option_text option_texts[] = {
     {"--model-url", NULL, "URL", FOR(COMMAND_RUN),
      "Uses this base URL instead of model.base_url: a proxy or a test server.",
      apply_model_url},
-    {"--report", NULL, "FORMAT[=PATH]",
-     FOR(COMMAND_RUN) | FOR(COMMAND_REPORT),
+    {"--report", NULL, "FORMAT[=PATH]", FOR(COMMAND_RUN) | FOR(COMMAND_REPORT),
      "Writes a report: json, junit or table; to PATH, or else into reports/ of "
      "the run directory (run) or to standard output (report). May be given "
      "several times.",
@@ -236,8 +234,9 @@ const struct exit_text exit_texts[] = {
     {2, "usage", "the command line or a manifest is wrong; nothing was run"},
     {3, "incomplete",
      "some task ended in an error, the world's fault: trying again may help"},
-    {4, "limit", "a limit of the run stopped it (run.budget, run.failures, "
-                 "run.fail_fast)"},
+    {4, "limit",
+     "a limit of the run stopped it (run.budget, run.failures, "
+     "run.fail_fast)"},
     {70, "internal", "a fault of nightjar itself"},
     {130, "interrupted", "ended by SIGINT; the journal is complete"},
     {143, "terminated", "ended by SIGTERM or SIGHUP; the journal is complete"},

@@ -11,19 +11,18 @@ struct command_text {
     const char *arguments; /* "MANIFEST…"; "" if none */
     size_t least;          /* arguments */
     size_t most;
-    const char *summary; /* one line */
-    const char *text;    /* paragraphs, separated by an empty line */
+    const char *summary;  /* one line */
+    const char *text;     /* paragraphs, separated by an empty line */
     const char *examples; /* lines "command  # what"; may be NULL */
 };
 
 struct option_text {
-    const char *name; /* with its dashes: "--jobs" */
-    const char *letter; /* "-j"; NULL if none */
+    const char *name;     /* with its dashes: "--jobs" */
+    const char *letter;   /* "-j"; NULL if none */
     const char *argument; /* "N"; NULL for a switch */
-    unsigned commands; /* bits by FOR() */
-    const char *text;  /* one sentence or two */
-    int (*apply)(struct options *options, const char *value,
-                 struct error *err);
+    unsigned commands;    /* bits by FOR() */
+    const char *text;     /* one sentence or two */
+    int (*apply)(struct options *options, const char *value, struct error *err);
 };
 
 extern const struct command_text command_texts[COMMANDS];

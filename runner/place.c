@@ -19,13 +19,20 @@
 
 /* What every command gets; the manifest's may replace it. */
 static const struct environment_variable standard_variables[] = {
-    {"PATH", SANDBOX_PATH},      {"HOME", SANDBOX_HOME},
-    {"USER", "agent"},           {"LOGNAME", "agent"},
-    {"SHELL", "/bin/sh"},        {"TMPDIR", "/tmp"},
-    {"LANG", "C.UTF-8"},         {"LC_ALL", "C.UTF-8"},
-    {"TERM", "dumb"},            {"NO_COLOR", "1"},
-    {"PAGER", "cat"},            {"GIT_PAGER", "cat"},
-    {"GIT_TERMINAL_PROMPT", "0"}, {"NIGHTJAR", "1"},
+    {"PATH", SANDBOX_PATH},
+    {"HOME", SANDBOX_HOME},
+    {"USER", "agent"},
+    {"LOGNAME", "agent"},
+    {"SHELL", "/bin/sh"},
+    {"TMPDIR", "/tmp"},
+    {"LANG", "C.UTF-8"},
+    {"LC_ALL", "C.UTF-8"},
+    {"TERM", "dumb"},
+    {"NO_COLOR", "1"},
+    {"PAGER", "cat"},
+    {"GIT_PAGER", "cat"},
+    {"GIT_TERMINAL_PROMPT", "0"},
+    {"NIGHTJAR", "1"},
 };
 
 /* ---- environment ------------------------------------------------------- */
@@ -56,8 +63,8 @@ static void set_variable(struct variables *variables, const char *name,
 
 static char **make_environment(const struct task *task)
 {
-    struct variables variables = {
-        mem_array(VARIABLES_MAX + 1, sizeof(char *)), 0};
+    struct variables variables = {mem_array(VARIABLES_MAX + 1, sizeof(char *)),
+                                  0};
     const struct sandbox_settings *sandbox = &task->sandbox;
 
     for (size_t i = 0; i < ARRAY_LENGTH(standard_variables); i++)
@@ -175,8 +182,8 @@ int place_open(const struct place_request *request, struct place *place,
                             .attempt = request->attempt,
                             .deadline = request->deadline,
                             .scratch = mem_string(request->scratch),
-                            .directory = mem_format("%s/workspace",
-                                                    request->scratch),
+                            .directory =
+                                mem_format("%s/workspace", request->scratch),
                             .root = -1,
                             .identity = sandbox_identity()};
     place->environment = make_environment(request->task);
@@ -244,8 +251,7 @@ static int attend(struct place *place, struct sandbox_process *process,
         if (process->exited || clock_now_ms() >= deadline)
             return 0;
         waits[0] = (struct pollfd){ended ? -1 : process->output, POLLIN, 0};
-        waits[1] =
-            (struct pollfd){sandbox_events(place->sandbox), POLLIN, 0};
+        waits[1] = (struct pollfd){sandbox_events(place->sandbox), POLLIN, 0};
         if (poll(waits, 2, clock_left_ms(deadline)) < 0 && errno != EINTR)
             return error_set_errno(err, ERROR_SANDBOX, errno, "poll");
     }
@@ -258,10 +264,9 @@ static int run_command(struct place *place, const struct task_step *step,
     const struct task *task = place->task;
     const char *const argv[] = {"/bin/sh", "-c", step->run, NULL};
     CLEANUP(mem_free)
-    char *directory =
-        strcmp(task->directory, ".")
-            ? mem_format(SANDBOX_WORKSPACE "/%s", task->directory)
-            : mem_string(SANDBOX_WORKSPACE);
+    char *directory = strcmp(task->directory, ".")
+                          ? mem_format(SANDBOX_WORKSPACE "/%s", task->directory)
+                          : mem_string(SANDBOX_WORKSPACE);
     struct sandbox_command command = {
         .argv = argv,
         .environment = (const char *const *)place->environment,
@@ -276,7 +281,7 @@ static int run_command(struct place *place, const struct task_step *step,
         return sandbox_signal(place->sandbox, &process, SIGKILL, err);
     }
     run->status = process.status;
-    run->result = WIFSIGNALED(process.status)      ? STEP_KILLED
+    run->result = WIFSIGNALED(process.status)        ? STEP_KILLED
                   : WEXITSTATUS(process.status) == 0 ? STEP_PASSED
                                                      : STEP_FAILED;
     return 0;

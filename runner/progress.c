@@ -168,9 +168,12 @@ void progress_event(struct progress *progress, const cJSON *event)
         const char *type;
         void (*tell)(struct progress *progress, const cJSON *event);
     } tellers[] = {
-        {"task_started", task_started},       {"task_finished", task_finished},
-        {"step_finished", step_finished},     {"turn_finished", turn_finished},
-        {"tool_finished", tool_finished},     {"request_retried", request_retried},
+        {"task_started", task_started},
+        {"task_finished", task_finished},
+        {"step_finished", step_finished},
+        {"turn_finished", turn_finished},
+        {"tool_finished", tool_finished},
+        {"request_retried", request_retried},
         {"run_interrupted", run_interrupted},
     };
     const char *type = json_get_text(event, "type", "");

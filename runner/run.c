@@ -83,8 +83,8 @@ static const char *split_report(const char *text, char **format)
 {
     const char *equals = strchr(text, '=');
 
-    *format = equals ? mem_bytes(text, (size_t)(equals - text))
-                     : mem_string(text);
+    *format =
+        equals ? mem_bytes(text, (size_t)(equals - text)) : mem_string(text);
     return equals ? equals + 1 : NULL;
 }
 
@@ -190,10 +190,9 @@ int report_command(const struct options *options)
     for (size_t i = 0; i < options->reports.count || !i; i++) {
         CLEANUP(buffer_free) struct buffer text;
         CLEANUP(mem_free) char *format = NULL;
-        const char *path =
-            split_report(options->reports.count ? options->reports.items[i]
-                                                : "table",
-                         &format);
+        const char *path = split_report(
+            options->reports.count ? options->reports.items[i] : "table",
+            &format);
 
         buffer_init(&text, TEXT_BYTES_MAX);
         status = render(&outcome, format, &how, &text, &err);
@@ -241,8 +240,9 @@ static int take_keys(const struct plan *plan, struct secrets *secrets,
             if (model->provider == MODEL_COMPATIBLE)
                 continue;
             error_set(err, ERROR_USAGE, "%s is not set", model->key_env);
-            return error_hint(err, "export the model's key as %s, or name "
-                                   "another variable in model.key_env",
+            return error_hint(err,
+                              "export the model's key as %s, or name "
+                              "another variable in model.key_env",
                               model->key_env);
         }
         keys[i] = secrets_add(secrets, value);
@@ -343,7 +343,8 @@ static int finish(const struct options *options,
 static int run_plan(const struct options *options, const struct plan *plan,
                     struct secrets *secrets)
 {
-    CLEANUP(mem_free) const char **keys = mem_array(plan->count, sizeof(char *));
+    CLEANUP(mem_free)
+    const char **keys = mem_array(plan->count, sizeof(char *));
     CLEANUP(run_directory_close)
     struct run_directory directory = {.fd = -1, .journal = -1};
     struct supervision supervision = {
@@ -375,8 +376,7 @@ static int print_plan(const struct plan *plan)
     struct error err;
 
     buffer_init(&text, TEXT_BYTES_MAX);
-    if (dry_run_print(plan, &text, &err) ||
-        put_out(buffer_span(&text), &err))
+    if (dry_run_print(plan, &text, &err) || put_out(buffer_span(&text), &err))
         return fail(&err);
     return 0;
 }

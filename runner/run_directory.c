@@ -43,8 +43,7 @@ static int make_default(struct run_directory *directory, struct error *err)
 
 static int open_journal(struct run_directory *directory, struct error *err)
 {
-    directory->fd =
-        open(directory->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    directory->fd = open(directory->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory->fd < 0)
         return error_set_errno(err, ERROR_IO, errno, "%s", directory->path);
     directory->journal =
@@ -118,9 +117,8 @@ int run_directory_task(const struct run_directory *directory, const char *task,
     return fd;
 }
 
-int run_directory_write(const struct run_directory *directory,
-                        const char *name, struct span content,
-                        struct error *err)
+int run_directory_write(const struct run_directory *directory, const char *name,
+                        struct span content, struct error *err)
 {
     return file_replace(directory->fd, name, content, err);
 }

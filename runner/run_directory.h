@@ -41,9 +41,8 @@ int run_directory_task(const struct run_directory *directory, const char *task,
                        struct error *err);
 
 /* Writes a whole file, "run.json" or "reports/junit.xml". */
-int run_directory_write(const struct run_directory *directory,
-                        const char *name, struct span content,
-                        struct error *err);
+int run_directory_write(const struct run_directory *directory, const char *name,
+                        struct span content, struct error *err);
 
 /* Adds the journal of any run directory. */
 int run_directory_read_journal(const char *path, struct buffer *out,

@@ -73,10 +73,9 @@ static int write_event(struct run *run, struct json *event, struct error *err)
     if (!json)
         return error_context(err, "own event");
     progress_event(&run->supervision->progress, json);
-    return run_directory_append(run->supervision->directory,
-                                buffer_span(&run->line),
-                                is_durable(json_get_text(json, "type", "")),
-                                err);
+    return run_directory_append(
+        run->supervision->directory, buffer_span(&run->line),
+        is_durable(json_get_text(json, "type", "")), err);
 }
 
 static struct json begin_event(struct run *run, const char *type,
@@ -109,8 +108,7 @@ static int write_start(struct run *run, struct error *err)
     const struct plan *plan = run->supervision->plan;
     const struct model_settings *model =
         plan->count ? plan->tasks[0].model : NULL;
-    static const char *const providers[] = {"openai", "compatible",
-                                            "scripted"};
+    static const char *const providers[] = {"openai", "compatible", "scripted"};
     struct json event = begin_event(run, "run_started", NULL);
 
     json_member_int(&event, "format", 1);
@@ -166,8 +164,8 @@ static int write_task_end(struct run *run, const struct task *task,
     json_member_int(&event, "duration_ms",
                     worker ? clock_now_ms() - worker->began : 0);
     run->done++;
-    run->failed += !strcmp(ending->verdict, "failed") ||
-                   !strcmp(ending->verdict, "error");
+    run->failed +=
+        !strcmp(ending->verdict, "failed") || !strcmp(ending->verdict, "error");
     return write_event(run, &event, err);
 }
 
@@ -201,8 +199,8 @@ static void ask_to_stop(struct run *run, enum link_stop stop)
         struct worker *worker = &run->workers[i];
 
         /* A worker that is gone already is noticed by its pidfd. */
-        if (worker->task && send(worker->socket, &byte, 1,
-                                 MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        if (worker->task &&
+            send(worker->socket, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
             continue;
     }
 }
@@ -318,8 +316,9 @@ static int start_worker(struct run *run, struct worker *worker,
                               .kill_at = CLOCK_NEVER};
     buffer_init(&worker->received,
                 LINK_TRANSCRIPT_MAX + 2 * WORKER_RECEIVE_BYTES);
-    worker->scratch = mem_format("%s/%zu", run->guard.scratch,
-                                 (size_t)(task - run->supervision->plan->tasks));
+    worker->scratch =
+        mem_format("%s/%zu", run->guard.scratch,
+                   (size_t)(task - run->supervision->plan->tasks));
     if (mkdir(worker->scratch, 0700))
         return error_set_errno(err, ERROR_IO, errno, "mkdir %s",
                                worker->scratch);
@@ -355,8 +354,7 @@ static int start_workers(struct run *run, struct error *err)
         if (run->stop || run->next == plan->count)
             return 0;
         if (!run->workers[i].task &&
-            start_worker(run, &run->workers[i], &plan->tasks[run->next++],
-                         err))
+            start_worker(run, &run->workers[i], &plan->tasks[run->next++], err))
             return -1;
     }
     return 0;
@@ -397,8 +395,8 @@ static int settle(struct run *run, struct worker *worker, int status,
                   struct error *err)
 {
     const cJSON *said = worker->verdict;
-    bool in_order = WIFEXITED(status) && !WEXITSTATUS(status) && said &&
-                    !*worker->fault;
+    bool in_order =
+        WIFEXITED(status) && !WEXITSTATUS(status) && said && !*worker->fault;
     struct ending ending;
     char text[512];
 
@@ -415,8 +413,7 @@ static int settle(struct run *run, struct worker *worker, int status,
 }
 
 /* A worker that has ended: what it still sent, its verdict, its folder. */
-static int end_worker(struct run *run, struct worker *worker,
-                      struct error *err)
+static int end_worker(struct run *run, struct worker *worker, struct error *err)
 {
     struct error ignored;
     int status = 0;
@@ -470,8 +467,7 @@ static void kill_late(struct run *run)
 
 static int receive(struct run *run, struct worker *worker, struct error *err)
 {
-    if (worker_receive(worker, run->supervision->directory, on_event, run,
-                       err))
+    if (worker_receive(worker, run->supervision->directory, on_event, run, err))
         return -1;
     if (*worker->fault)
         kill(worker->pid, SIGKILL);
@@ -563,8 +559,7 @@ static int write_end(struct run *run, struct error *err)
 static int run_all(struct run *run, struct error *err)
 {
     CLEANUP(mem_free)
-    struct pollfd *waits =
-        mem_array(1 + 2 * run->jobs, sizeof(struct pollfd));
+    struct pollfd *waits = mem_array(1 + 2 * run->jobs, sizeof(struct pollfd));
 
     if (write_start(run, err))
         return -1;

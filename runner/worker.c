@@ -67,8 +67,8 @@ static void try_once(const struct worker_job *job, struct link *link,
                      struct attempt_verdict *verdict)
 {
     CLEANUP(mem_free)
-    char *scratch = mem_format("%s/attempt-%" PRId64, job->scratch,
-                               request->number);
+    char *scratch =
+        mem_format("%s/attempt-%" PRId64, job->scratch, request->number);
     struct error err;
 
     request->deadline = clock_deadline(job->task->timeout_ms);

@@ -83,9 +83,8 @@ static int take_transcript(struct receiving *receiving, struct span line,
                            struct error *err)
 {
     CLEANUP(fd_close)
-    int folder =
-        run_directory_task(receiving->directory, receiving->worker->task->id,
-                           err);
+    int folder = run_directory_task(receiving->directory,
+                                    receiving->worker->task->id, err);
     CLEANUP(fd_close) int fd = -1;
 
     if (folder < 0)
@@ -159,8 +158,8 @@ static int note_artifact(struct receiving *receiving, struct error *err)
     json_member_int(&event, "bytes", (int64_t)worker->artifact_bytes);
     if (event_end(&event))
         return error_set(err, ERROR_INTERNAL, "event is too long");
-    return run_directory_append(receiving->directory, buffer_span(&line),
-                                false, err);
+    return run_directory_append(receiving->directory, buffer_span(&line), false,
+                                err);
 }
 
 static int end_artifact(struct receiving *receiving, struct error *err)
@@ -228,8 +227,9 @@ static int take_frames(struct receiving *receiving, struct error *err)
         memcpy(&head, data, sizeof(head));
         if (!allowed_now(worker, head.kind) ||
             head.length > link_length_max(head.kind)) {
-            fault(worker, "sent a frame that is not allowed (kind %u, %u "
-                          "bytes)",
+            fault(worker,
+                  "sent a frame that is not allowed (kind %u, %u "
+                  "bytes)",
                   head.kind, head.length);
             break;
         }

@@ -31,7 +31,7 @@ struct worker {
     /* from its events */
     int64_t attempts;
     char commit[41];
-    cJSON *verdict; /* the last attempt_finished; NULL: none yet */
+    cJSON *verdict;  /* the last attempt_finished; NULL: none yet */
     char fault[256]; /* what rule it broke; "" if none */
     bool stopped;    /* killed because the run ends now */
     bool late;       /* killed because it did not end in time */

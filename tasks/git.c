@@ -50,17 +50,17 @@ int git_find_tree(git_repository *repository, struct object_id id,
 
 int git_open(const char *path, git_repository **repository, struct error *err)
 {
-    if (git_repository_open_ext(repository, path,
-                                GIT_REPOSITORY_OPEN_NO_SEARCH, NULL))
+    if (git_repository_open_ext(repository, path, GIT_REPOSITORY_OPEN_NO_SEARCH,
+                                NULL))
         return git_fail(err, "open repository");
     return 0;
 }
 
-#define DEFINE_CLEANUP(type, release)                                          \
-    void type##_cleanup(type **pointer)                                        \
-    {                                                                          \
-        release(*pointer);                                                     \
-        *pointer = NULL;                                                       \
+#define DEFINE_CLEANUP(type, release)   \
+    void type##_cleanup(type **pointer) \
+    {                                   \
+        release(*pointer);              \
+        *pointer = NULL;                \
     }
 
 DEFINE_CLEANUP(git_repository, git_repository_free)

@@ -9,8 +9,9 @@
 #include "tasks/credential.h"
 #include "tasks/git.h"
 
-#define HAVE_SHALLOW                                                           \
-    (LIBGIT2_VER_MAJOR > 1 || (LIBGIT2_VER_MAJOR == 1 && LIBGIT2_VER_MINOR >= 7))
+#define HAVE_SHALLOW          \
+    (LIBGIT2_VER_MAJOR > 1 || \
+     (LIBGIT2_VER_MAJOR == 1 && LIBGIT2_VER_MINOR >= 7))
 
 int repositories_start(struct error *err)
 {
@@ -75,8 +76,8 @@ static int give_credentials(git_credential **out, const char *url,
         struct credential credential = credential_for_url(url);
 
         if (credential.token)
-            return git_credential_userpass_plaintext_new(
-                out, credential.user, credential.token);
+            return git_credential_userpass_plaintext_new(out, credential.user,
+                                                         credential.token);
     }
     fetching->no_credentials = true;
     git_error_set_str(GIT_ERROR_NET, "authentication is required");

@@ -10,8 +10,7 @@
 /* ---- making ------------------------------------------------------------ */
 
 static int make_diff(const struct mirror *mirror, struct object_id base,
-                     struct object_id tree, git_diff **diff,
-                     struct error *err)
+                     struct object_id tree, git_diff **diff, struct error *err)
 {
     CLEANUP(git_tree_cleanup) git_tree *before = NULL;
     CLEANUP(git_tree_cleanup) git_tree *after = NULL;

@@ -23,7 +23,7 @@ struct patch_file {
     bool link;
     int64_t added; /* lines */
     int64_t removed;
-    int64_t bytes; /* of the new content; 0 when removed */
+    int64_t bytes;      /* of the new content; 0 when removed */
     const char *secret; /* kind of a credential in an added line, or NULL */
     size_t secret_line; /* in the new file */
 };

@@ -27,9 +27,8 @@ static void add(struct checking *checking, struct violations *to,
     va_start(arguments, format);
     message = mem_vformat(format, arguments);
     va_end(arguments);
-    to->items[to->count++] =
-        (struct violation){path, rule,
-                           arena_string(&checking->summary->arena, message)};
+    to->items[to->count++] = (struct violation){
+        path, rule, arena_string(&checking->summary->arena, message)};
 }
 
 static bool in_directory(const char *directory, const char *path)

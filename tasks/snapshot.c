@@ -195,11 +195,12 @@ static int visit(struct walk *walk, int folder, const char *name,
     }
     /* A background process may have removed it just now. */
     if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW))
-        return errno == ENOENT ? 0 : error_set_errno(err, ERROR_REPOSITORY, errno, "look at '%s'",
-                               path);
+        return errno == ENOENT ? 0
+                               : error_set_errno(err, ERROR_REPOSITORY, errno,
+                                                 "look at '%s'", path);
     if (S_ISDIR(info.st_mode))
-        return visit_directory_entry(walk, folder, name, path, tracked,
-                                     ignored, depth, err);
+        return visit_directory_entry(walk, folder, name, path, tracked, ignored,
+                                     depth, err);
     if (!tracked && !ignored && is_ignored(walk, path, false, &ignored, err))
         return -1;
     if (!tracked && ignored)
@@ -224,8 +225,8 @@ static int visit_folder(struct walk *walk, int parent, const char *name,
 {
     CLEANUP(directory_close) DIR *directory = NULL;
     struct dirent *entry;
-    int fd = openat(parent, name,
-                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd =
+        openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
     directory = fd < 0 ? NULL : fdopendir(fd);
     if (!directory) {
@@ -241,8 +242,8 @@ static int visit_folder(struct walk *walk, int parent, const char *name,
         return -1;
     while ((entry = readdir(directory))) {
         CLEANUP(mem_free)
-        char *below = mem_format("%s%s%s", path, *path ? "/" : "",
-                                 entry->d_name);
+        char *below =
+            mem_format("%s%s%s", path, *path ? "/" : "", entry->d_name);
 
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
@@ -280,8 +281,7 @@ static int write_tree(git_index *index, git_repository *repository,
     return 0;
 }
 
-static int open_rules(struct walk *walk, const char *scratch,
-                      struct error *err)
+static int open_rules(struct walk *walk, const char *scratch, struct error *err)
 {
     CLEANUP(mem_free) char *path = mem_format("%s/ignore", scratch);
 
@@ -335,8 +335,8 @@ static bool same_entry(const git_index_entry *a, const git_index_entry *b)
 }
 
 /* Makes the path in `index` what `entry` is: that, or not there. */
-static int put(git_index *index, const char *path,
-               const git_index_entry *entry, struct error *err)
+static int put(git_index *index, const char *path, const git_index_entry *entry,
+               struct error *err)
 {
     git_index_entry copy;
 
@@ -347,8 +347,8 @@ static int put(git_index *index, const char *path,
             return git_fail(err, "remove '%s'", path);
         return 0;
     }
-    copy = (git_index_entry){
-        .path = path, .id = entry->id, .mode = entry->mode};
+    copy =
+        (git_index_entry){.path = path, .id = entry->id, .mode = entry->mode};
     if (git_index_add(index, &copy))
         return git_fail(err, "add '%s'", path);
     return 0;
@@ -400,8 +400,7 @@ int snapshot_without(const struct mirror *mirror, struct object_id base,
 }
 
 static int pin_paths(git_index *paths, git_index *base, git_index *result,
-                     const char *const *globs, size_t count,
-                     struct error *err)
+                     const char *const *globs, size_t count, struct error *err)
 {
     for (size_t i = 0; i < git_index_entrycount(paths); i++) {
         const char *path = git_index_get_byindex(paths, i)->path;

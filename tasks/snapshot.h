@@ -17,15 +17,15 @@
 
 struct snapshot_request {
     const struct mirror *mirror;
-    int workspace;          /* descriptor of its root */
-    struct object_id base;  /* commit or tree: which files are tracked */
-    const char *scratch;    /* a folder on the host, for ignore rules */
-    int64_t deadline;       /* base/clock.h */
+    int workspace;         /* descriptor of its root */
+    struct object_id base; /* commit or tree: which files are tracked */
+    const char *scratch;   /* a folder on the host, for ignore rules */
+    int64_t deadline;      /* base/clock.h */
 };
 
 struct snapshot {
     struct object_id tree;
-    size_t files;   /* in the tree */
+    size_t files;    /* in the tree */
     size_t left_out; /* not representable: special files, `.git` entries */
 };
 

@@ -56,7 +56,7 @@ struct model_settings {
 };
 
 struct run_settings {
-    int64_t jobs; /* tasks at once; 0: as many as processors */
+    int64_t jobs;                 /* tasks at once; 0: as many as processors */
     int64_t budget_cost_microusd; /* of the run; -1: none */
     int64_t budget_tokens;        /* input + output; -1: none */
     int64_t budget_time_ms;       /* -1: none */
@@ -66,7 +66,7 @@ struct run_settings {
 
 /* A setup or verify command; run by `sh -c` in the task's directory. */
 struct task_step {
-    const char *name;   /* one line, unique in its list */
+    const char *name; /* one line, unique in its list */
     const char *run;
     int64_t timeout_ms; /* its own, or the sandbox's command_timeout */
 };
@@ -84,11 +84,11 @@ enum verify_expect {
 enum changes_rule { CHANGES_REQUIRED, CHANGES_NONE, CHANGES_ANY };
 
 enum task_tool { /* bits of task.tools */
-    TOOL_EXEC = 1,
-    TOOL_PATCH = 2,
-    TOOL_IMAGE = 4,
-    TOOL_PLAN = 8,
-    TOOL_ALL = 15,
+                 TOOL_EXEC = 1,
+                 TOOL_PATCH = 2,
+                 TOOL_IMAGE = 4,
+                 TOOL_PLAN = 8,
+                 TOOL_ALL = 15,
 };
 
 struct task_budget { /* -1: none */
@@ -112,11 +112,11 @@ struct sandbox_settings {
 enum rule_decision { RULE_ALLOW, RULE_DENY };
 
 enum rule_tool { /* what a rule's `tool` names */
-    RULE_TOOL_EXEC,
-    RULE_TOOL_PATCH,
-    RULE_TOOL_IMAGE,
-    RULE_TOOL_PLAN,
-    RULE_TOOL_ANY, /* `tool: "*"` */
+                 RULE_TOOL_EXEC,
+                 RULE_TOOL_PATCH,
+                 RULE_TOOL_IMAGE,
+                 RULE_TOOL_PLAN,
+                 RULE_TOOL_ANY, /* `tool: "*"` */
 };
 
 struct approve_rule {
@@ -148,14 +148,14 @@ struct policy {
 
 struct task {
     const char *id;
-    const char *suite;        /* the manifest's name */
-    const char *file;         /* the manifest, as it was named */
-    size_t line;              /* of the task in it */
-    const char *matrix_cell;  /* "api, main" for names in reports; "" if none */
-    const char *repo;         /* URL, scp form or absolute path */
-    const char *ref;          /* may be NULL: the remote's HEAD */
-    const char *directory;    /* "." or relative, without ".." */
-    int64_t depth;            /* 0: whole history */
+    const char *suite;       /* the manifest's name */
+    const char *file;        /* the manifest, as it was named */
+    size_t line;             /* of the task in it */
+    const char *matrix_cell; /* "api, main" for names in reports; "" if none */
+    const char *repo;        /* URL, scp form or absolute path */
+    const char *ref;         /* may be NULL: the remote's HEAD */
+    const char *directory;   /* "." or relative, without ".." */
+    int64_t depth;           /* 0: whole history */
     bool submodules;
     const char *prompt;
     const char *instructions; /* may be NULL */

@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "tasks/git.h"
 
-
 /* ---- objects ----------------------------------------------------------- */
 
 static int copy_file(int from, int to, const char *name, struct error *err)
@@ -39,8 +38,8 @@ static void directory_close(DIR **directory)
 
 static DIR *directory_at(int parent, const char *name)
 {
-    int fd = openat(parent, name,
-                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd =
+        openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
 
     if (!directory)
@@ -177,8 +176,7 @@ static int make_repository(const struct workspace_request *request,
     return check_out(repository, request->tree, err);
 }
 
-int workspace_create(const struct workspace_request *request,
-                     struct error *err)
+int workspace_create(const struct workspace_request *request, struct error *err)
 {
     if (make_repository(request, request->directory, err))
         return error_context(err, "workspace");
@@ -207,8 +205,8 @@ static int give_entries(int fd, uid_t owner, gid_t group, int depth,
             return error_set_errno(err, ERROR_IO, errno, "chown %s", name);
         if (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN)
             continue;
-        below = openat(fd, name,
-                       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        below =
+            openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (below >= 0 && give_entries(below, owner, group, depth + 1, err))
             return -1;
     }
@@ -279,8 +277,8 @@ static char *submodule_url(const char *base, const char *url)
 }
 
 static int add_tree(struct submodules *all, git_repository *repository,
-                    struct object_id tree, const char *prefix,
-                    const char *url, int depth, struct error *err);
+                    struct object_id tree, const char *prefix, const char *url,
+                    int depth, struct error *err);
 
 static int add_one(struct submodules *all, const char *url, const char *path,
                    const git_oid *commit, int depth, struct error *err)
@@ -310,8 +308,7 @@ static int add_one(struct submodules *all, const char *url, const char *path,
     if (folder < 0)
         return error_set_errno(err, ERROR_REPOSITORY, errno, "submodule %s",
                                path);
-    if (git_object_lookup(&tree, mirror->repository, commit,
-                          GIT_OBJECT_COMMIT))
+    if (git_object_lookup(&tree, mirror->repository, commit, GIT_OBJECT_COMMIT))
         return git_fail(err, "submodule %s", path);
     target = mem_format("/proc/self/fd/%d", folder);
     options.checkout_strategy =
@@ -333,8 +330,8 @@ static int find_url(const git_config *config, const char *path, char **url,
         return git_fail(err, ".gitmodules");
     while (!git_config_next(&entry, all)) {
         CLEANUP(mem_free)
-        char *key = mem_format("%.*surl", (int)strlen(entry->name) - 4,
-                               entry->name);
+        char *key =
+            mem_format("%.*surl", (int)strlen(entry->name) - 4, entry->name);
         CLEANUP(git_config_cleanup) git_config *snapshot = NULL;
         const char *value;
 
@@ -372,7 +369,7 @@ static int on_entry(const char *root, const git_tree_entry *entry,
 
     if (git_tree_entry_filemode(entry) != GIT_FILEMODE_COMMIT)
         return 0;
-    if (find_url(walk->config, path, &listed, walk->err))
+    if (find_url(walk->config, path, &listed, walk->err) || !listed)
         return -1;
     url = submodule_url(walk->url, listed);
     whole = mem_format("%s%s%s", walk->prefix, *walk->prefix ? "/" : "", path);
@@ -381,8 +378,8 @@ static int on_entry(const char *root, const git_tree_entry *entry,
                   "submodule %s: its URL '%s' is not followed", whole, listed);
         return -1;
     }
-    return add_one(walk->all, url, whole, git_tree_entry_id(entry),
-                   walk->depth, walk->err);
+    return add_one(walk->all, url, whole, git_tree_entry_id(entry), walk->depth,
+                   walk->err);
 }
 
 /* .gitmodules of a tree as a configuration; NULL when it has none. */

@@ -13,10 +13,10 @@
 
 struct workspace_request {
     const struct mirror *mirror;
-    struct object_id tree;  /* a commit or tree: what the files are */
-    const char *directory;  /* to create, on the host, absolute */
-    const char *branch;     /* name for HEAD; it points to the pinned commit */
-    uid_t owner;            /* who the sandbox's user is on the host */
+    struct object_id tree; /* a commit or tree: what the files are */
+    const char *directory; /* to create, on the host, absolute */
+    const char *branch;    /* name for HEAD; it points to the pinned commit */
+    uid_t owner;           /* who the sandbox's user is on the host */
     gid_t group;
 };
 

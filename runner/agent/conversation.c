@@ -88,8 +88,7 @@ static void add_output(struct conversation *conversation, const char *call_id,
 }
 
 void conversation_add_output(struct conversation *conversation,
-                             const char *call_id, bool custom,
-                             struct span text)
+                             const char *call_id, bool custom, struct span text)
 {
     add_output(conversation, call_id, custom, text, false);
 }

@@ -175,15 +175,14 @@ static struct call_patch find_patch(const struct agent *agent,
                agent->task->tools & TOOL_PATCH) {
         text = json_get_string(call->json, "cmd");
         if (text && apply_patch_in_command(text, &patch.text, directory)) {
-            const char *workdir =
-                json_get_text(call->json, "workdir", "");
+            const char *workdir = json_get_text(call->json, "workdir", "");
             CLEANUP(mem_free)
-            char *joined = mem_format("%s%s%s", workdir,
-                                      *workdir && **directory ? "/" : "",
-                                      *directory);
+            char *joined =
+                mem_format("%s%s%s", workdir,
+                           *workdir && **directory ? "/" : "", *directory);
             const char *whole = **directory == '/' ? *directory : joined;
-            char *place = tool_workspace_path(agent->task,
-                                              *whole ? whole : ".");
+            char *place =
+                tool_workspace_path(agent->task, *whole ? whole : ".");
 
             free(*directory);
             *directory = place ? place : mem_string("..");
@@ -325,7 +324,7 @@ enum agent_end agent_run(struct agent *agent, struct error *err)
     int nudges = 0;
 
     for (;;) {
-        struct model_reply reply;
+        struct model_reply reply = {.count = 0};
         const char *text;
         bool has_final;
         size_t calls;

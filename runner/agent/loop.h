@@ -8,12 +8,12 @@
 #include "runner/tools/tool.h"
 
 enum agent_end {
-    AGENT_MESSAGE,     /* a final message */
-    AGENT_NO_MESSAGE,  /* it stopped without one, also when asked again */
-    AGENT_BUDGET,      /* which: agent->text */
+    AGENT_MESSAGE,    /* a final message */
+    AGENT_NO_MESSAGE, /* it stopped without one, also when asked again */
+    AGENT_BUDGET,     /* which: agent->text */
     AGENT_TIMEOUT,
-    AGENT_STOPPED,     /* the supervisor asked: agent->stop */
-    AGENT_ERROR,       /* err */
+    AGENT_STOPPED, /* the supervisor asked: agent->stop */
+    AGENT_ERROR,   /* err */
 };
 
 struct agent_totals {

@@ -50,9 +50,9 @@ static void add_permissions(struct conversation *conversation,
     CLEANUP(buffer_free) struct buffer text;
 
     buffer_init(&text, (size_t)1 << 20);
-    buffer_add_string(
-        &text, "Commands run in a sandbox. Writable: " SANDBOX_WORKSPACE
-               " (the repository), " SANDBOX_HOME ", /tmp");
+    buffer_add_string(&text,
+                      "Commands run in a sandbox. Writable: " SANDBOX_WORKSPACE
+                      " (the repository), " SANDBOX_HOME ", /tmp");
     for (size_t i = 0; i < sandbox->write.count; i++)
         buffer_addf(&text, ", %s", sandbox->write.items[i]);
     buffer_addf(&text,
@@ -169,9 +169,8 @@ static void make_head(struct buffer *head, const struct task *task)
     key = hash(buffer_span(head), key);
     key = hash(SPAN(instructions), key);
     if (task->instructions)
-        key = hash((struct span){task->instructions,
-                                 strlen(task->instructions)},
-                   key);
+        key = hash(
+            (struct span){task->instructions, strlen(task->instructions)}, key);
     snprintf(text, sizeof(text), "nightjar-%016llx", (unsigned long long)key);
     json_member_string(&json, "prompt_cache_key", text);
     json_key(&json, "input");

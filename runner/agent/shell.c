@@ -20,9 +20,9 @@ static void split_script(struct shell_commands *all, struct arena *arena,
 static bool is_wrapper(const char *word)
 {
     static const char *const wrappers[] = {
-        "sudo", "env",  "command", "nohup", "time", "exec", "nice", "setsid",
-        "then", "else", "do",      "if",    "while", "until", "!",   "{",
-        "xargs", "timeout", "builtin", "stdbuf"};
+        "sudo",   "env",  "command", "nohup",   "time",    "exec",  "nice",
+        "setsid", "then", "else",    "do",      "if",      "while", "until",
+        "!",      "{",    "xargs",   "timeout", "builtin", "stdbuf"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(wrappers); i++) {
         if (!strcmp(wrappers[i], word))
@@ -61,8 +61,8 @@ static void add_command(struct splitting *splitting, size_t first)
     }
     command = &all->items[all->count++];
     command->count = splitting->count - first;
-    command->words = arena_array(splitting->arena, command->count + 1,
-                                 sizeof(char *));
+    command->words =
+        arena_array(splitting->arena, command->count + 1, sizeof(char *));
     memcpy(command->words, splitting->words + first,
            command->count * sizeof(char *));
 }

@@ -184,7 +184,7 @@ int64_t failure_wait_ms(const struct failure *failure, enum error_kind kind,
     /* The server's word counts; a little more spreads those who got it. */
     if (failure->wait_ms >= 0) {
         wait = failure->wait_ms < WAIT_MAX_MS ? failure->wait_ms : WAIT_MAX_MS;
-        return wait + (int64_t)((double)(wait / 10 + 50) * random);
+        return wait + (int64_t)(((double)wait / 10 + 50) * random);
     }
     for (int i = 1; i < retry && wait < cap; i++)
         wait *= 2;
@@ -287,8 +287,7 @@ struct failure failure_of_status(int status, struct span text,
     const struct code *named = find_code(body.code);
     struct code found = by_status(status);
     CLEANUP(mem_free) char *message = NULL;
-    struct failure failure = {
-        .wait_ms = wait_of(headers, utc_now_ms)};
+    struct failure failure = {.wait_ms = wait_of(headers, utc_now_ms)};
 
     if (!named)
         named = find_code(body.type);

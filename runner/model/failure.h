@@ -19,8 +19,8 @@ struct failure {
 /* The response headers that say when to come back; values as received, ""
  * when missing. */
 struct failure_headers {
-    char should_retry[16];   /* x-should-retry */
-    char retry_after[64];    /* seconds or an HTTP date */
+    char should_retry[16]; /* x-should-retry */
+    char retry_after[64];  /* seconds or an HTTP date */
     char retry_after_ms[32];
     char reset_requests[64]; /* x-ratelimit-reset-* */
     char reset_tokens[64];

@@ -158,8 +158,7 @@ static size_t on_header_line(char *data, size_t size, size_t count,
         memset(&exchange->answer->headers, 0,
                sizeof(exchange->answer->headers));
         exchange->answer->content_type[0] = '\0';
-        exchange->answer->status =
-            blank ? (int)strtol(blank + 1, NULL, 10) : 0;
+        exchange->answer->status = blank ? (int)strtol(blank + 1, NULL, 10) : 0;
     }
     return on_header(data, size, count, context);
 }
@@ -207,8 +206,8 @@ static int set_options(struct http *http, const char *url)
     status |= curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     status |= curl_easy_setopt(curl, CURLOPT_TCP_NODELAY, 1L);
     status |= curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, RECEIVE_BYTES);
-    status |= curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
-                               CONNECT_TIMEOUT_MS);
+    status |=
+        curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
     status |= curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, http->text);
     status |= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     status |= curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header_line);
@@ -263,10 +262,11 @@ static int explain(const struct http *http, const struct exchange *exchange,
     if (exchange->failed)
         return -1; /* err is set */
     if (exchange->answer->status)
-        return error_set(err, ERROR_NETWORK, "model: the response broke off: %s",
-                         text);
+        return error_set(err, ERROR_NETWORK,
+                         "model: the response broke off: %s", text);
     error_set(err, ERROR_NETWORK, "model: no answer: %s", text);
-    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
+    if (code == CURLE_PEER_FAILED_VERIFICATION ||
+        code == CURLE_SSL_CACERT_BADFILE)
         error_hint(err, "set SSL_CERT_FILE to the certificate of the "
                         "authority that signed the server's");
     return -1;

@@ -10,7 +10,7 @@
 
 struct model {
     const struct model_settings *settings;
-    struct http *http;     /* one of the two */
+    struct http *http; /* one of the two */
     struct script *script;
 };
 
@@ -38,18 +38,17 @@ static int open_http(struct model *model, const char *key, struct error *err)
     return model->http ? 0 : -1;
 }
 
-struct model *model_open(const struct model_settings *settings,
-                         const char *key, const char *task_id,
-                         struct error *err)
+struct model *model_open(const struct model_settings *settings, const char *key,
+                         const char *task_id, struct error *err)
 {
     CLEANUP(model_cleanup) struct model *model = mem_alloc(sizeof(*model));
 
     model->settings = settings;
-    if (settings->provider == MODEL_SCRIPTED) {
+    if (settings->provider == MODEL_SCRIPTED)
         model->script = script_open(settings->script, task_id, err);
-        return model->script ? STEAL(model) : NULL;
-    }
-    return open_http(model, key, err) ? NULL : STEAL(model);
+    else if (open_http(model, key, err))
+        return NULL;
+    return model->script || model->http ? STEAL(model) : NULL;
 }
 
 void model_close(struct model *model)
@@ -87,22 +86,20 @@ static bool is_event_stream(const char *content_type)
 }
 
 /* What an exchange that gave no complete reply was. */
-static int judge(const struct http_answer *answer,
-                 struct responses *responses, struct failure *failure,
-                 struct error *err)
+static int judge(const struct http_answer *answer, struct responses *responses,
+                 struct failure *failure, struct error *err)
 {
     if (answer->status / 100 != 2) {
-        *failure = failure_of_status(
-            answer->status, buffer_span(&answer->error_body),
-            &answer->headers, clock_utc_ms(), err);
+        *failure =
+            failure_of_status(answer->status, buffer_span(&answer->error_body),
+                              &answer->headers, clock_utc_ms(), err);
         return -1;
     }
     *failure = responses->failure;
     if (!is_event_stream(answer->content_type))
-        return error_set(err, ERROR_PROTOCOL,
-                         "model: expected an event stream, got '%s'",
-                         *answer->content_type ? answer->content_type
-                                               : "no content type");
+        return error_set(
+            err, ERROR_PROTOCOL, "model: expected an event stream, got '%s'",
+            *answer->content_type ? answer->content_type : "no content type");
     return error_set(err, ERROR_NETWORK,
                      "model: the stream ended before the response did");
 }
@@ -168,8 +165,7 @@ static double random_fraction(void)
 
 static void wait_ms(int64_t milliseconds)
 {
-    struct timespec left = {milliseconds / 1000,
-                            milliseconds % 1000 * 1000000};
+    struct timespec left = {milliseconds / 1000, milliseconds % 1000 * 1000000};
 
     while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left))
         ;
@@ -179,8 +175,8 @@ static void wait_ms(int64_t milliseconds)
  * stands. */
 static bool wait_for_retry(const struct model *model,
                            const struct model_request *request,
-                           const struct failure *failure, int retry,
-                           int status, const struct error *err)
+                           const struct failure *failure, int retry, int status,
+                           const struct error *err)
 {
     struct model_retry told = {.error = err, .status = status};
 
@@ -203,10 +199,10 @@ int model_respond(struct model *model, const struct model_request *request,
     for (int retry = 1;; retry++) {
         struct failure failure = {.retry = false};
         int status = 0;
-        int result = model->script
-                         ? try_script(model, request, reply, &failure, err)
-                         : try_http(model, request, reply, &failure, &status,
-                                    err);
+        int result =
+            model->script
+                ? try_script(model, request, reply, &failure, err)
+                : try_http(model, request, reply, &failure, &status, err);
 
         if (!result)
             return 0;
@@ -231,8 +227,8 @@ static __int128 part(int64_t count, int64_t price, int64_t otherwise)
 int64_t model_cost_microusd(const struct model_price *price,
                             const struct model_usage *usage)
 {
-    int64_t plain = usage->input_tokens - usage->cached_tokens -
-                    usage->cache_write_tokens;
+    int64_t plain =
+        usage->input_tokens - usage->cached_tokens - usage->cache_write_tokens;
     __int128 total;
 
     if (price->input < 0 || price->output < 0)

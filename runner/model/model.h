@@ -17,7 +17,7 @@
 #include "base/error.h"
 #include "tasks/task.h"
 
-#define MODEL_ITEMS_MAX 1024               /* of one reply */
+#define MODEL_ITEMS_MAX 1024                      /* of one reply */
 #define MODEL_REPLY_BYTES_MAX ((size_t)256 << 20) /* of one stream */
 
 enum model_item_type {
@@ -75,9 +75,8 @@ struct model;
 /* `key` may be NULL (none is sent); it is copied into memory that forked
  * processes do not see. `task_id` chooses a script's turns. Errors:
  * ERROR_MANIFEST (script), ERROR_INTERNAL. */
-struct model *model_open(const struct model_settings *settings,
-                         const char *key, const char *task_id,
-                         struct error *err);
+struct model *model_open(const struct model_settings *settings, const char *key,
+                         const char *task_id, struct error *err);
 
 /* Sends the request until a whole reply was received, at most max_retries
  * times more. On 0 the caller frees the reply. Errors keep their kind. */

@@ -113,8 +113,8 @@ static struct model_item *place_for(struct responses *responses,
     if (reply->count == MODEL_ITEMS_MAX)
         return NULL;
     if (!reply->items)
-        reply->items = arena_array(&reply->arena, MODEL_ITEMS_MAX,
-                                   sizeof(*reply->items));
+        reply->items =
+            arena_array(&reply->arena, MODEL_ITEMS_MAX, sizeof(*reply->items));
     responses->places[reply->count] = place;
     return &reply->items[reply->count++];
 }
@@ -134,8 +134,8 @@ static int add_item(struct responses *responses, struct span data,
         return error_set(err, ERROR_PROTOCOL,
                          "model: more than %d items in a response",
                          MODEL_ITEMS_MAX);
-    *item = (struct model_item){.type =
-                                    type_of(json_get_text(json, "type", ""))};
+    *item =
+        (struct model_item){.type = type_of(json_get_text(json, "type", ""))};
     item->raw = (struct span){arena_bytes(&reply->arena, raw.data, raw.length),
                               raw.length};
     if (item->type == ITEM_MESSAGE)
@@ -206,8 +206,7 @@ static int failed(struct responses *responses, const cJSON *event,
                   struct error *err)
 {
     const cJSON *response = json_get_object(event, "response");
-    const cJSON *error =
-        json_get_object(response ? response : event, "error");
+    const cJSON *error = json_get_object(response ? response : event, "error");
 
     if (!error)
         error = event;
@@ -265,8 +264,8 @@ static int on_event(void *context, struct span name, struct span data,
     return 0;
 }
 
-int responses_feed(struct responses *responses, const char *data,
-                   size_t length, struct error *err)
+int responses_feed(struct responses *responses, const char *data, size_t length,
+                   struct error *err)
 {
     responses->bytes += length;
     if (responses->bytes > MODEL_REPLY_BYTES_MAX) {

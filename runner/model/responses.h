@@ -26,8 +26,8 @@ void responses_init(struct responses *responses, struct model_reply *reply);
 /* Feeds bytes of the stream. Returns 1 when the reply is complete, 0 to go
  * on, -1 on an error (responses->failure says whether to try again). Bytes
  * after the end are ignored. */
-int responses_feed(struct responses *responses, const char *data,
-                   size_t length, struct error *err);
+int responses_feed(struct responses *responses, const char *data, size_t length,
+                   struct error *err);
 
 void responses_free(struct responses *responses);
 

@@ -81,8 +81,8 @@ static int check_calls(const struct script *script,
     return 0;
 }
 
-static int check_turn(const struct script *script,
-                      const struct yaml_node *turn, struct error *err)
+static int check_turn(const struct script *script, const struct yaml_node *turn,
+                      struct error *err)
 {
     static const char *const known[] = {"say", "calls", "final", "expect",
                                         NULL};
@@ -92,12 +92,10 @@ static int check_turn(const struct script *script,
     if (check_keys(script, turn, known, err))
         return -1;
     if ((final && final->kind != YAML_SCALAR) ||
-        (yaml_get(turn, "say") &&
-         yaml_get(turn, "say")->kind != YAML_SCALAR))
+        (yaml_get(turn, "say") && yaml_get(turn, "say")->kind != YAML_SCALAR))
         return fault(script, turn, err, "'say' and 'final' are texts");
     if (!calls == !final)
-        return fault(script, turn, err,
-                     "a turn has either 'calls' or 'final'");
+        return fault(script, turn, err, "a turn has either 'calls' or 'final'");
     return calls ? check_calls(script, calls, err) : 0;
 }
 
@@ -140,11 +138,10 @@ static int find_turns(struct script *script, const char *task_id,
         if (!script->turns && glob_match_word(task->text, task_id))
             script->turns = yaml_get(entry, "turns");
     }
-    return script->turns
-               ? 0
-               : error_set(err, ERROR_MANIFEST,
-                           "%s: no entry matches the task '%s'", script->path,
-                           task_id);
+    return script->turns ? 0
+                         : error_set(err, ERROR_MANIFEST,
+                                     "%s: no entry matches the task '%s'",
+                                     script->path, task_id);
 }
 
 struct script *script_open(const char *path, const char *task_id,
@@ -360,7 +357,8 @@ int script_answer(struct script *script, struct span request,
                      "the script has no turn left for this task");
     turn = script->turns->items[script->next++];
     expect = yaml_get(turn, "expect");
-    if (expect && (expect->kind != YAML_SCALAR || !request_has(request, expect)))
+    if (expect &&
+        (expect->kind != YAML_SCALAR || !request_has(request, expect)))
         return fault(script, expect, err,
                      "the request does not have the expected text");
     if (put_items(script, turn, stream) ||

@@ -28,8 +28,8 @@ void apply_patch_text(struct tool_context *context, const char *directory,
     buffer_add_string(&result->text,
                       "Exit code: 0\nWall time: 0.0 seconds\nOutput:\n");
     become(context->identity);
-    status = patch_apply(context->workspace, directory, &patch, &result->text,
-                         &err);
+    status =
+        patch_apply(context->workspace, directory, &patch, &result->text, &err);
     become(own);
     if (status) {
         tool_refuse(result, "apply_patch verification failed: %s", err.text);
@@ -41,12 +41,11 @@ void apply_patch_text(struct tool_context *context, const char *directory,
     patch_free(&patch);
 }
 
-int apply_patch_run(struct tool_context *context,
-                    const struct tool_call *call, struct tool_result *result,
-                    struct error *err)
+int apply_patch_run(struct tool_context *context, const struct tool_call *call,
+                    struct tool_result *result, struct error *err)
 {
-    const char *text = call->custom ? call->arguments
-                                    : json_get_string(call->json, "input");
+    const char *text =
+        call->custom ? call->arguments : json_get_string(call->json, "input");
 
     (void)err;
     if (!text) {

@@ -86,9 +86,9 @@ static int64_t number_argument(const cJSON *json, const char *key,
 static size_t output_bytes(const struct tool_context *context,
                            const cJSON *json)
 {
-    int64_t tokens = number_argument(json, "max_output_tokens",
-                                     OUTPUT_TOKENS_DEFAULT, 16,
-                                     OUTPUT_TOKENS_DEFAULT);
+    int64_t tokens =
+        number_argument(json, "max_output_tokens", OUTPUT_TOKENS_DEFAULT, 16,
+                        OUTPUT_TOKENS_DEFAULT);
     int64_t bytes = tokens * OUTPUT_TOKEN_BYTES;
 
     return (size_t)(bytes < context->task->sandbox.output_bytes
@@ -237,9 +237,8 @@ static int start(struct tool_context *context, struct session *session,
     return sandbox_start(context->sandbox, &request, &session->process, err);
 }
 
-int exec_command_run(struct tool_context *context,
-                     const struct tool_call *call, struct tool_result *result,
-                     struct error *err)
+int exec_command_run(struct tool_context *context, const struct tool_call *call,
+                     struct tool_result *result, struct error *err)
 {
     const char *command = json_get_string(call->json, "cmd");
     CLEANUP(mem_free)
@@ -344,9 +343,8 @@ static int feed(struct tool_context *context, struct session *session,
     return 0;
 }
 
-int write_stdin_run(struct tool_context *context,
-                    const struct tool_call *call, struct tool_result *result,
-                    struct error *err)
+int write_stdin_run(struct tool_context *context, const struct tool_call *call,
+                    struct tool_result *result, struct error *err)
 {
     const char *chars = json_get_text(call->json, "chars", "");
     int64_t began = clock_now_ms();

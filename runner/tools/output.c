@@ -21,8 +21,7 @@ void output_add(struct output *output, const char *data, size_t length)
     length -= first;
     if (length >= output->half) {
         buffer_clear(&output->tail);
-        buffer_add(&output->tail, data + (length - output->half),
-                   output->half);
+        buffer_add(&output->tail, data + (length - output->half), output->half);
         return;
     }
     if (output->tail.length + length > output->half * 2)
@@ -46,7 +45,8 @@ void output_free(struct output *output)
 
 static void add_marker(struct buffer *out, size_t dropped)
 {
-    buffer_addf(out, "\n\xE2\x80\xA6 %zu bytes omitted \xE2\x80\xA6\n", dropped);
+    buffer_addf(out, "\n\xE2\x80\xA6 %zu bytes omitted \xE2\x80\xA6\n",
+                dropped);
 }
 
 /* At a character's border even in bytes that are no UTF-8: a continuation

@@ -3,9 +3,8 @@
 
 #define STEPS_MAX 100
 
-int update_plan_run(struct tool_context *context,
-                    const struct tool_call *call, struct tool_result *result,
-                    struct error *err)
+int update_plan_run(struct tool_context *context, const struct tool_call *call,
+                    struct tool_result *result, struct error *err)
 {
     const cJSON *plan = json_get_array(call->json, "plan");
     const cJSON *step;

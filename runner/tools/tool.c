@@ -129,8 +129,7 @@ static void declare_function(struct json *json, const struct tool *tool)
     json_member_string(json, "name", tool->name);
     json_member_string(json, "description", tool->description);
     json_key(json, "parameters");
-    json_raw(json,
-             (struct span){tool->parameters, strlen(tool->parameters)});
+    json_raw(json, (struct span){tool->parameters, strlen(tool->parameters)});
     json_member_bool(json, "strict", false);
 }
 
@@ -182,7 +181,8 @@ char *tool_workspace_path(const struct task *task, const char *path)
     static const char root[] = SANDBOX_WORKSPACE;
     size_t length = strlen(root);
 
-    if (!strncmp(path, root, length) && (!path[length] || path[length] == '/')) {
+    if (!strncmp(path, root, length) &&
+        (!path[length] || path[length] == '/')) {
         path += length;
         path += strspn(path, "/");
         return mem_string(*path ? path : ".");

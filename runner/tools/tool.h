@@ -50,10 +50,10 @@ struct tool_call {
 struct tool {
     const char *name;
     enum task_tool kind;
-    bool freeform;           /* custom tool where the provider has them */
+    bool freeform; /* custom tool where the provider has them */
     const char *description;
-    const char *parameters;  /* JSON Schema of the arguments */
-    const char *grammar;     /* Lark, of a custom tool's input */
+    const char *parameters; /* JSON Schema of the arguments */
+    const char *grammar;    /* Lark, of a custom tool's input */
     /* Runs. -1 only when the attempt cannot go on (the sandbox is gone). */
     int (*run)(struct tool_context *context, const struct tool_call *call,
                struct tool_result *result, struct error *err);
@@ -76,17 +76,14 @@ void tool_refuse(struct tool_result *result, const char *format, ...)
 /* exec.c: command sessions */
 struct sessions *sessions_open(void);
 void sessions_close(struct sessions *sessions);
-int exec_command_run(struct tool_context *context,
-                     const struct tool_call *call, struct tool_result *result,
-                     struct error *err);
-int write_stdin_run(struct tool_context *context,
-                    const struct tool_call *call, struct tool_result *result,
-                    struct error *err);
+int exec_command_run(struct tool_context *context, const struct tool_call *call,
+                     struct tool_result *result, struct error *err);
+int write_stdin_run(struct tool_context *context, const struct tool_call *call,
+                    struct tool_result *result, struct error *err);
 
 /* apply_patch.c */
-int apply_patch_run(struct tool_context *context,
-                    const struct tool_call *call, struct tool_result *result,
-                    struct error *err);
+int apply_patch_run(struct tool_context *context, const struct tool_call *call,
+                    struct tool_result *result, struct error *err);
 
 /* Applies a patch text in a directory of the workspace (relative to it). */
 void apply_patch_text(struct tool_context *context, const char *directory,
@@ -101,9 +98,8 @@ bool apply_patch_in_command(const char *command, struct span *text,
 /* image.c, plan.c */
 int view_image_run(struct tool_context *context, const struct tool_call *call,
                    struct tool_result *result, struct error *err);
-int update_plan_run(struct tool_context *context,
-                    const struct tool_call *call, struct tool_result *result,
-                    struct error *err);
+int update_plan_run(struct tool_context *context, const struct tool_call *call,
+                    struct tool_result *result, struct error *err);
 
 /* A path of the model as one relative to the workspace: "/workspace/x" and
  * "x" (relative to the task's directory) are the same place. NULL when it is

@@ -1,7 +1,9 @@
 #include "runner/link.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "base/memory.h"
 #include "tasks/event.h"
@@ -32,19 +34,26 @@ size_t link_length_max(enum link_kind kind)
     return kind < LINK_KINDS ? lengths[kind] : 0;
 }
 
-static void send_all(const struct link *link, const void *data, size_t length)
+/* Sends all of two parts, in one call where the socket has room. */
+static void send_parts(const struct link *link, struct iovec parts[2])
 {
-    const char *at = data;
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
-    while (length) {
-        ssize_t sent = send(link->fd, at, length, MSG_NOSIGNAL);
+    while (parts[0].iov_len + parts[1].iov_len) {
+        ssize_t sent = sendmsg(link->fd, &message, MSG_NOSIGNAL);
 
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0)
             _exit(1);
-        at += sent;
-        length -= (size_t)sent;
+        for (int i = 0; i < 2; i++) {
+            size_t taken = (size_t)sent < parts[i].iov_len ? (size_t)sent
+                                                           : parts[i].iov_len;
+
+            parts[i].iov_base = (char *)parts[i].iov_base + taken;
+            parts[i].iov_len -= taken;
+            sent -= (ssize_t)taken;
+        }
     }
 }
 
@@ -52,9 +61,11 @@ static void send_frame(const struct link *link, enum link_kind kind,
                        struct span content)
 {
     struct link_head head = {kind, (uint32_t)content.length};
+    struct iovec parts[2] = {
+        {&head, sizeof(head)},
+        {(void *)(uintptr_t)content.data, content.length}};
 
-    send_all(link, &head, sizeof(head));
-    send_all(link, content.data, content.length);
+    send_parts(link, parts);
 }
 
 struct json link_begin(struct link *link, const char *type)

@@ -312,6 +312,7 @@ static int start_worker(struct run *run, struct worker *worker,
     *worker = (struct worker){.pidfd = -1,
                               .socket = -1,
                               .artifact_fd = -1,
+                              .transcript = -1,
                               .began = clock_now_ms(),
                               .kill_at = CLOCK_NEVER};
     buffer_init(&worker->received,

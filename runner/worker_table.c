@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -79,25 +81,38 @@ static int take_event(struct receiving *receiving, struct span line,
 
 /* ---- files ------------------------------------------------------------- */
 
-static int take_transcript(struct receiving *receiving, struct span line,
-                           struct error *err)
+static int open_transcript(struct receiving *receiving, struct error *err)
 {
+    struct worker *worker = receiving->worker;
     CLEANUP(fd_close)
-    int folder = run_directory_task(receiving->directory,
-                                    receiving->worker->task->id, err);
-    CLEANUP(fd_close) int fd = -1;
+    int folder =
+        run_directory_task(receiving->directory, worker->task->id, err);
 
     if (folder < 0)
         return -1;
-    if (memchr(line.data, '\n', line.length))
-        return fault(receiving->worker, "sent a transcript of several lines");
-    fd = openat(folder, "transcript.jsonl",
-                O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (fd < 0)
+    worker->transcript =
+        openat(folder, "transcript.jsonl",
+               O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (worker->transcript < 0)
         return error_set_errno(err, ERROR_IO, errno, "transcript.jsonl");
-    if (file_write_fd(fd, line.data, line.length, err) ||
-        file_write_fd(fd, "\n", 1, err))
-        return error_context(err, "transcript.jsonl");
+    return 0;
+}
+
+static int take_transcript(struct receiving *receiving, struct span line,
+                           struct error *err)
+{
+    struct worker *worker = receiving->worker;
+    struct iovec parts[2] = {{(void *)(uintptr_t)line.data, line.length},
+                             {(void *)(uintptr_t) "\n", 1}};
+
+    if (memchr(line.data, '\n', line.length))
+        return fault(worker, "sent a transcript of several lines");
+    if (worker->transcript < 0 && open_transcript(receiving, err))
+        return -1;
+    /* A short write is the disk's end: what is missing is told then. */
+    if (writev(worker->transcript, parts, 2) != (ssize_t)line.length + 1)
+        return error_set_errno(err, ERROR_IO, errno ? errno : ENOSPC,
+                               "transcript.jsonl");
     return 0;
 }
 
@@ -273,6 +288,7 @@ void worker_free(struct worker *worker)
     fd_reset(&worker->pidfd);
     fd_reset(&worker->socket);
     fd_reset(&worker->artifact_fd);
+    fd_reset(&worker->transcript);
     buffer_free(&worker->received);
     cJSON_Delete(worker->verdict);
     free(worker->scratch);

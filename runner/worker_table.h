@@ -22,6 +22,8 @@ struct worker {
     struct buffer received;
     bool ended; /* the socket gave its end */
 
+    int transcript; /* open once the first line came; -1 before */
+
     /* the file that is being sent */
     char artifact[LINK_NAME_MAX + 1]; /* "" if none */
     int artifact_fd;

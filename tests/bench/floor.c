@@ -5,7 +5,7 @@
  * Does the same HTTP exchange as a conversation of TURNS turns: a request
  * whose body grows by a call and its output each time, over one connection of
  * plain libcurl, the response thrown away; and between two requests runs
- * `sh -c COMMAND` by fork and exec, reading its output through a pipe. No
+ * `bash -c COMMAND`, as the agent does, by fork and exec, reading its output through a pipe. No
  * parsing, no sandbox, no journal. Prints nothing. */
 #include <curl/curl.h>
 #include <sys/wait.h>
@@ -37,7 +37,7 @@ static int run(const char *command)
         dup2(ends[1], 2);
         close(ends[0]);
         close(ends[1]);
-        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        execl("/bin/bash", "bash", "-c", command, (char *)NULL);
         _exit(127);
     }
     close(ends[1]);

@@ -11,6 +11,11 @@ CLANG ?= clang
 PROVE_JOBS ?= 4
 FUZZ_SECONDS ?= 60
 
+# All processors, unless -j says otherwise.
+ifeq ($(filter -j% --jobs%,$(MAKEFLAGS)),)
+MAKEFLAGS += --jobs=$(shell nproc)
+endif
+
 # V=1 shows whole commands.
 ifneq ($(V),1)
 Q = @
@@ -96,8 +101,12 @@ $(TEST_PROGRAMS) $(BENCH_PROGRAMS): $(B)/%: $(B)/%.o $(B)/libnightjar.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LDLIBS) -lm
 
 ## demo: run the main job on the example, with no key and no network
-demo: all
+demo: build/demo-deps all
 	@examples/quickstart/demo.sh $(B)/nightjar
+
+build/demo-deps: .ci/deps
+	@.ci/deps demo
+	@mkdir -p build && touch $@
 
 ## test: build and run every test (VARIANT=asan: under the sanitizers)
 test: build/test-deps all $(UNIT_TESTS) $(TEST_PROGRAMS)

@@ -110,7 +110,8 @@ build/demo-deps: .ci/deps
 
 ## test: build and run every test (VARIANT=asan: under the sanitizers)
 test: build/test-deps all $(UNIT_TESTS) $(TEST_PROGRAMS)
-	NIGHTJAR_BUILD=$(abspath $(B)) prove --jobs $(PROVE_JOBS) --timer \
+	LSAN_OPTIONS=suppressions=$(abspath tests/lsan.supp):print_suppressions=0 \
+		NIGHTJAR_BUILD=$(abspath $(B)) prove --jobs $(PROVE_JOBS) --timer \
 		--exec tests/run-one $(UNIT_TESTS) $(SCRIPT_TESTS)
 
 build/test-deps: .ci/deps

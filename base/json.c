@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 
@@ -8,6 +9,63 @@
 
 /* ---- in ---------------------------------------------------------------- */
 
+static size_t count_digits(struct span text, size_t at)
+{
+    size_t start = at;
+
+    while (at < text.length && isdigit((unsigned char)text.data[at]))
+        at++;
+    return at - start;
+}
+
+/* How long the number at the start of `text` is; 0 if it is none. */
+static size_t number_length(struct span text)
+{
+    size_t at = text.data[0] == '-';
+    size_t digits = count_digits(text, at);
+
+    if (!digits || (digits > 1 && text.data[at] == '0'))
+        return 0;
+    at += digits;
+    if (at < text.length && text.data[at] == '.') {
+        digits = count_digits(text, ++at);
+        if (!digits)
+            return 0;
+        at += digits;
+    }
+    if (at < text.length && (text.data[at] | 0x20) == 'e') {
+        at++;
+        at += at < text.length &&
+              (text.data[at] == '+' || text.data[at] == '-');
+        digits = count_digits(text, at);
+        return digits ? at + digits : 0;
+    }
+    return at;
+}
+
+/* What is wrong with a character outside of strings; NULL if nothing. A
+ * number is passed over. */
+static const char *trap_outside(struct span text, size_t *at, int *depth)
+{
+    char c = text.data[*at];
+
+    if ((unsigned char)c < 0x20 && !strchr("\t\r\n", c))
+        return "control character";
+    if ((c == '{' || c == '[') && ++*depth > JSON_DEPTH_MAX)
+        return "nesting is too deep";
+    if (c == '}' || c == ']')
+        --*depth;
+    if (c == '-' || isdigit((unsigned char)c)) {
+        size_t number = number_length(
+            (struct span){text.data + *at, text.length - *at});
+
+        if (!number)
+            return "malformed number";
+        *at += number - 1;
+    }
+    return NULL;
+}
+
 /* Position of what cJSON would misread, or -1. Strings are followed only as
  * far as needed to tell brackets from text. */
 static ptrdiff_t find_trap(const char *data, size_t length, const char **what)
@@ -15,6 +73,9 @@ static ptrdiff_t find_trap(const char *data, size_t length, const char **what)
     bool in_string = false;
     int depth = 0;
 
+    *what = "byte order mark";
+    if (length >= 3 && !memcmp(data, "\xEF\xBB\xBF", 3))
+        return 0;
     for (size_t i = 0; i < length; i++) {
         char c = data[i];
 
@@ -30,13 +91,10 @@ static ptrdiff_t find_trap(const char *data, size_t length, const char **what)
             i++;
         } else if (c == '"') {
             in_string = !in_string;
-        } else if (!in_string && (c == '{' || c == '[')) {
-            if (++depth > JSON_DEPTH_MAX) {
-                *what = "nesting is too deep";
+        } else if (!in_string) {
+            *what = trap_outside((struct span){data, length}, &i, &depth);
+            if (*what)
                 return (ptrdiff_t)i;
-            }
-        } else if (!in_string && (c == '}' || c == ']')) {
-            depth--;
         }
     }
     return -1;
@@ -201,24 +259,33 @@ static size_t skip_value(struct span text, size_t at)
     return at;
 }
 
+/* Whether a name, its quotes included, is that key: as json_get sees it, so
+ * with its escapes resolved. */
+static bool name_is(struct span name, const char *key)
+{
+    CLEANUP(json_free) cJSON *text = NULL;
+
+    if (!memchr(name.data, '\\', name.length))
+        return span_is((struct span){name.data + 1, name.length - 2}, key);
+    text = cJSON_ParseWithLength(name.data, name.length);
+    return cJSON_IsString(text) && !strcmp(text->valuestring, key);
+}
+
 struct span json_member_bytes(struct span object, const char *key)
 {
     size_t at = skip_blank(object, 0);
-    size_t key_length = strlen(key);
 
     if (at >= object.length || object.data[at] != '{')
         return (struct span){NULL, 0};
     at = skip_blank(object, at + 1);
     while (at < object.length && object.data[at] == '"') {
-        size_t name = at + 1;
-        size_t name_end = skip_string(object, at) - 1;
-        size_t value = skip_blank(object, name_end + 1);
+        struct span name = {object.data + at, skip_string(object, at) - at};
+        size_t value = skip_blank(object, at + name.length);
         size_t end;
 
         value = skip_blank(object, value + 1); /* behind the colon */
         end = skip_value(object, value);
-        if (name_end - name == key_length &&
-            !memcmp(object.data + name, key, key_length))
+        if (name_is(name, key))
             return (struct span){object.data + value, end - value};
         at = skip_blank(object, end);
         if (at >= object.length || object.data[at] != ',')
@@ -342,6 +409,8 @@ void json_bytes(struct json *json, const char *data, size_t length)
     struct buffer repaired;
 
     separate(json);
+    if (!length)
+        data = ""; /* it may be NULL */
     if (utf8_valid(data, length)) {
         put_string(json, data, length);
         return;
@@ -376,13 +445,14 @@ void json_int(struct json *json, int64_t value)
 
 void json_micro(struct json *json, int64_t micro)
 {
+    /* Not by llabs: the smallest has no opposite. */
+    uint64_t size = micro < 0 ? -(uint64_t)micro : (uint64_t)micro;
     char text[32];
     size_t length;
 
     separate(json);
     snprintf(text, sizeof(text), "%s%" PRIu64 ".%06" PRIu64,
-             micro < 0 ? "-" : "", (uint64_t)llabs(micro) / 1000000,
-             (uint64_t)llabs(micro) % 1000000);
+             micro < 0 ? "-" : "", size / 1000000, size % 1000000);
     length = strlen(text);
     while (text[length - 1] == '0')
         length--;

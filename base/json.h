@@ -1,8 +1,9 @@
 /* JSON: one strict way in, one byte-stable way out.
  *
  * In: json_parse refuses what cJSON would let through: invalid UTF-8, NUL
- * (also as \u0000), bytes behind the value, depth over JSON_DEPTH_MAX, and
- * numbers that are not finite. Release with cJSON_Delete (json_free in a
+ * (also as \u0000), other control characters, a byte order mark, bytes behind
+ * the value, depth over JSON_DEPTH_MAX, and numbers that are malformed or not
+ * finite. Release with cJSON_Delete (json_free in a
  * CLEANUP). Duplicate keys: the first counts. Format: RFC 8259.
  *
  * Out: struct json writes to a buffer with no white space, keys in the order

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 
 #include "base/memory.h"
 
@@ -25,12 +26,11 @@ int number_int64(const char *text, int64_t *out)
     return 0;
 }
 
-/* Reads "12" or "2.5" at *text in millionths and moves *text behind it. */
-static int read_micro(const char **text, int64_t *out)
+/* Digits at *text as a number; moves *text behind them. */
+static int read_digits(const char **text, int64_t *out)
 {
     const char *at = *text;
     int64_t value = 0;
-    int64_t scale = 1000000;
 
     if (!isdigit((unsigned char)*at))
         return -1;
@@ -39,15 +39,29 @@ static int read_micro(const char **text, int64_t *out)
             __builtin_add_overflow(value, *at - '0', &value))
             return -1;
     }
-    if (__builtin_mul_overflow(value, scale, &value))
+    *text = at;
+    *out = value;
+    return 0;
+}
+
+/* Reads "12" or "2.5" at *text in millionths and moves *text behind it.
+ * *beyond tells whether there was more behind the sixth place. */
+static int read_micro(const char **text, int64_t *out, bool *beyond)
+{
+    const char *at = *text;
+    int64_t value;
+    int64_t scale = 1000000;
+
+    *beyond = false;
+    if (read_digits(&at, &value) ||
+        __builtin_mul_overflow(value, scale, &value))
         return -1;
     if (*at == '.') {
         if (!isdigit((unsigned char)*++at))
             return -1;
         for (; isdigit((unsigned char)*at); at++) {
             scale /= 10;
-            if (!scale && *at != '0')
-                return -1;
+            *beyond |= !scale && *at != '0';
             if (__builtin_add_overflow(value, (*at - '0') * scale, &value))
                 return -1;
         }
@@ -57,11 +71,19 @@ static int read_micro(const char **text, int64_t *out)
     return 0;
 }
 
+/* The same, with at most six places. */
+static int read_exact_micro(const char **text, int64_t *out)
+{
+    bool beyond;
+
+    return read_micro(text, out, &beyond) || beyond ? -1 : 0;
+}
+
 int number_micro(const char *text, int64_t *out)
 {
     int64_t value;
 
-    if (read_micro(&text, &value) || *text)
+    if (read_exact_micro(&text, &value) || *text)
         return -1;
     *out = value;
     return 0;
@@ -96,7 +118,7 @@ static int quantity(const char *text, const struct unit *units, size_t count,
     const struct unit *unit;
     int64_t value;
 
-    if (read_micro(&text, &value))
+    if (read_exact_micro(&text, &value))
         return -1;
     unit = find_unit(units, count, text);
     if (!unit || text[strlen(unit->name)])
@@ -117,7 +139,7 @@ int number_duration_ms(const char *text, int64_t *out)
         const struct unit *unit;
         int64_t value;
 
-        if (read_micro(&text, &value))
+        if (read_exact_micro(&text, &value))
             return -1;
         unit = find_unit(units, ARRAY_LENGTH(units), text);
         if (!unit || scale_micro(value, unit->factor, &value) ||
@@ -125,7 +147,7 @@ int number_duration_ms(const char *text, int64_t *out)
             return -1;
         text += strlen(unit->name);
     } while (*text);
-    *out = (total + 999999) / 1000000;
+    *out = total / 1000000 + (total % 1000000 != 0);
     return 0;
 }
 
@@ -162,18 +184,22 @@ int number_go_duration_ms(const char *text, int64_t *out)
     static const struct unit units[] = {
         {"ms", 1000000},   {"us", 1000},       {"\xC2\xB5s", 1000}, {"ns", 1},
         {"s", 1000000000}, {"m", 60000000000}, {"h", 3600000000000}};
+    const char *start = text;
     __int128 total = 0;
 
     do {
+        bool first = text == start;
         const struct unit *unit;
+        bool beyond;
         int64_t value;
 
-        if (read_micro(&text, &value))
+        if (read_micro(&text, &value, &beyond) || value == INT64_MAX)
             return -1;
         unit = find_unit(units, ARRAY_LENGTH(units), text);
-        if (!unit && (*text || total))
+        if (!unit && (*text || !first))
             return -1;
-        total += (__int128)value * (unit ? unit->factor : 1000000000);
+        total += (__int128)(value + beyond) *
+                 (unit ? unit->factor : 1000000000);
         text += unit ? strlen(unit->name) : 0;
         if (total > (__int128)INT64_MAX * 1000000)
             return -1;

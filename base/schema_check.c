@@ -55,7 +55,7 @@ static void show(struct buffer *out, const cJSON *value)
 int schema_violated(struct schema_checker *checker,
                     const struct schema_test *test, const char *format, ...)
 {
-    CLEANUP(buffer_free) struct buffer got;
+    CLEANUP(buffer_free) struct buffer got = {0};
     CLEANUP(mem_free) char *expected = NULL;
     va_list arguments;
 
@@ -127,7 +127,7 @@ static bool has_type(const cJSON *value, const char *type)
 int schema_check_type(struct schema_checker *checker,
                       const struct schema_test *test)
 {
-    CLEANUP(buffer_free) struct buffer names;
+    CLEANUP(buffer_free) struct buffer names = {0};
 
     buffer_init(&names, EXPECTED_BYTES);
     if (cJSON_IsString(test->keyword))
@@ -147,7 +147,7 @@ int schema_check_type(struct schema_checker *checker,
 int schema_check_enum(struct schema_checker *checker,
                       const struct schema_test *test)
 {
-    CLEANUP(buffer_free) struct buffer names;
+    CLEANUP(buffer_free) struct buffer names = {0};
 
     buffer_init(&names, EXPECTED_BYTES);
     for (const cJSON *each = test->keyword->child; each; each = each->next) {
@@ -166,7 +166,7 @@ int schema_check_enum(struct schema_checker *checker,
 int schema_check_const(struct schema_checker *checker,
                        const struct schema_test *test)
 {
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
 
     buffer_init(&text, SHOWN_BYTES * 8);
     if (same(checker, test->keyword, test->value))

@@ -68,7 +68,7 @@ static void keep(void *node)
 /* One line, clean, cut, and not empty: readers refuse cases without a name. */
 static const char *clean_name(struct arena *arena, const char *text)
 {
-    CLEANUP(buffer_free) struct buffer clean;
+    CLEANUP(buffer_free) struct buffer clean = {0};
     size_t kept;
 
     buffer_init(&clean, strlen(text) * 8);
@@ -117,7 +117,7 @@ static const char *unique_name(struct report *report, const char *classname,
 /* Clean and short, one line; in the arena. */
 static const char *short_text(struct arena *arena, const char *text)
 {
-    CLEANUP(buffer_free) struct buffer clean;
+    CLEANUP(buffer_free) struct buffer clean = {0};
     size_t length;
 
     buffer_init(&clean, strlen(text) * 8);
@@ -339,7 +339,7 @@ static void write_time(struct xml *xml, int64_t time_ms)
 static void write_problem(struct xml *xml, struct report *report,
                           const struct test_case *test)
 {
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
     const char *message = test->is_step
                               ? step_message(&report->arena, test->step)
                               : short_text(&report->arena, test->task->message);
@@ -379,7 +379,7 @@ static void add_cost(struct buffer *text, const struct outcome_usage *usage)
 static void write_task_output(struct xml *xml, const struct outcome_task *task)
 {
     const struct outcome_usage *usage = &task->usage;
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
 
     buffer_init(&text, TEXT_MAX_BYTES);
     buffer_addf(&text, "reason: %s\n", task->reason);

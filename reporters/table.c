@@ -90,7 +90,7 @@ static size_t text_width(struct span text, size_t width, size_t *cut)
 /* A cell of exactly `width`: cut with dots, filled with blanks. */
 static void put_cell(struct table *table, const char *text, size_t width)
 {
-    CLEANUP(buffer_free) struct buffer shown;
+    CLEANUP(buffer_free) struct buffer shown = {0};
     size_t cut;
     size_t used;
 
@@ -202,7 +202,7 @@ static void choose_widths(struct table *table,
         columns = COLUMNS_MAX;
     room = columns - FIXED_WIDTH;
     for (size_t i = 0; i < outcome->task_count; i++) {
-        CLEANUP(buffer_free) struct buffer shown;
+        CLEANUP(buffer_free) struct buffer shown = {0};
         size_t cut;
         size_t width;
 

@@ -261,7 +261,7 @@ void xml_start(struct xml *xml, const char *name)
 
 void xml_attribute(struct xml *xml, const char *name, const char *value)
 {
-    CLEANUP(buffer_free) struct buffer clean;
+    CLEANUP(buffer_free) struct buffer clean = {0};
 
     buffer_init(&clean, strlen(value) * 8);
     if (xml_clean(&clean, value, strlen(value)))
@@ -283,7 +283,7 @@ void xml_attribute_int(struct xml *xml, const char *name, int64_t value)
 
 void xml_text(struct xml *xml, const char *text, size_t length)
 {
-    CLEANUP(buffer_free) struct buffer clean;
+    CLEANUP(buffer_free) struct buffer clean = {0};
     size_t half = (XML_TEXT_MAX - MARKER_MAX) / 2;
     char marker[MARKER_MAX];
     size_t head;

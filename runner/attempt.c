@@ -402,7 +402,7 @@ static int tree_to_verify(struct attempt *attempt, struct object_id *tree,
 
 static void tell_failure(struct attempt *attempt, const struct checked *checked)
 {
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
     const struct step_run *run = &checked->run;
 
     buffer_init(&text, FEEDBACK_BYTES * 8);

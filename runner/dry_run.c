@@ -16,7 +16,7 @@ static void line(struct buffer *out, const char *name, const char *text)
 static void list(struct buffer *out, const char *name,
                  const struct strings *strings)
 {
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
 
     if (!strings->count)
         return;
@@ -44,7 +44,7 @@ static void rules(struct buffer *out, const struct policy *policy)
 
     for (size_t i = 0; i < policy->approve_count; i++) {
         const struct approve_rule *rule = &policy->approve[i];
-        CLEANUP(buffer_free) struct buffer text;
+        CLEANUP(buffer_free) struct buffer text = {0};
 
         buffer_init(&text, (size_t)1 << 20);
         buffer_addf(&text, "%s %s",
@@ -93,7 +93,7 @@ static void patch_policy(struct buffer *out, const struct patch_policy *patch)
 static int print_task(const struct task *task, struct buffer *out,
                       struct error *err)
 {
-    CLEANUP(buffer_free) struct buffer sandbox;
+    CLEANUP(buffer_free) struct buffer sandbox = {0};
 
     buffer_addf(out, "task %s\n", task->id);
     line(out, "repository", task->repo);

@@ -11,7 +11,7 @@
 static void print_problems(const struct problems *problems)
 {
     for (size_t i = 0; i < problems->count; i++) {
-        CLEANUP(buffer_free) struct buffer line;
+        CLEANUP(buffer_free) struct buffer line = {0};
 
         buffer_init(&line, PROBLEM_BYTES_MAX);
         problem_format(&problems->items[i], &line);

@@ -41,7 +41,7 @@ static int print(const struct buffer *text)
 
 static int print_help(enum command command, enum help_format format)
 {
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
 
     buffer_init(&text, HELP_BYTES_MAX);
     options_help(command, format, &text);
@@ -89,7 +89,7 @@ static const char manifest_preface[] =
 
 static int schema(const struct options *options)
 {
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
 
     buffer_init(&text, HELP_BYTES_MAX);
     if (options->format == HELP_MARKDOWN) {

@@ -146,7 +146,7 @@ static void man_command(struct buffer *out, enum command command)
     roff(out, text->text);
     buffer_add_byte(out, '\n');
     for (size_t i = 0; i < option_count; i++) {
-        CLEANUP(buffer_free) struct buffer label;
+        CLEANUP(buffer_free) struct buffer label = {0};
 
         if (!(option_texts[i].commands & FOR(command)))
             continue;

@@ -293,7 +293,7 @@ static void note_step(struct place *place, const struct task_step *step,
 {
     static const char *const results[] = {"passed", "failed", "timeout",
                                           "killed"};
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
     struct json event = link_begin(place->link, "step_finished");
 
     buffer_init(&text, EVENT_OUTPUT_MAX * 4);

@@ -44,7 +44,7 @@ static void start_line(struct buffer *line, const cJSON *event)
 
 static void task_finished(struct progress *progress, const cJSON *event)
 {
-    CLEANUP(buffer_free) struct buffer line;
+    CLEANUP(buffer_free) struct buffer line = {0};
     const char *verdict = json_get_text(event, "verdict", "");
     const char *message = json_get_text(event, "message", "");
     const char *hint = json_get_text(event, "hint", "");
@@ -77,7 +77,7 @@ static void task_finished(struct progress *progress, const cJSON *event)
 
 static void step_finished(struct progress *progress, const cJSON *event)
 {
-    CLEANUP(buffer_free) struct buffer line;
+    CLEANUP(buffer_free) struct buffer line = {0};
     const char *result = json_get_text(event, "result", "");
 
     /* On the base a failure is what is wanted. */
@@ -96,7 +96,7 @@ static void step_finished(struct progress *progress, const cJSON *event)
 
 static void request_retried(struct progress *progress, const cJSON *event)
 {
-    CLEANUP(buffer_free) struct buffer line;
+    CLEANUP(buffer_free) struct buffer line = {0};
 
     (void)progress;
     start_line(&line, event);
@@ -108,7 +108,7 @@ static void request_retried(struct progress *progress, const cJSON *event)
 
 static void turn_finished(struct progress *progress, const cJSON *event)
 {
-    CLEANUP(buffer_free) struct buffer line;
+    CLEANUP(buffer_free) struct buffer line = {0};
 
     if (progress->verbosity < PROGRESS_VERBOSE)
         return;
@@ -126,7 +126,7 @@ static void turn_finished(struct progress *progress, const cJSON *event)
 
 static void tool_finished(struct progress *progress, const cJSON *event)
 {
-    CLEANUP(buffer_free) struct buffer line;
+    CLEANUP(buffer_free) struct buffer line = {0};
     bool denied = !strcmp(json_get_text(event, "decision", ""), "deny");
 
     if (progress->verbosity < PROGRESS_VERBOSE && !denied)
@@ -140,7 +140,7 @@ static void tool_finished(struct progress *progress, const cJSON *event)
 
 static void task_started(struct progress *progress, const cJSON *event)
 {
-    CLEANUP(buffer_free) struct buffer line;
+    CLEANUP(buffer_free) struct buffer line = {0};
 
     (void)progress;
     start_line(&line, event);
@@ -150,7 +150,7 @@ static void task_started(struct progress *progress, const cJSON *event)
 
 static void run_interrupted(struct progress *progress, const cJSON *event)
 {
-    CLEANUP(buffer_free) struct buffer line;
+    CLEANUP(buffer_free) struct buffer line = {0};
     bool stop = !strcmp(json_get_text(event, "action", ""), "stop");
 
     (void)progress;

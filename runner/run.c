@@ -25,7 +25,7 @@ extern char **environ;
 
 void print_error(const struct error *err)
 {
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
 
     buffer_init(&text, (ERROR_TEXT_MAX + ERROR_HINT_MAX) * 8);
     buffer_add_string(&text, "nightjar: ");
@@ -109,7 +109,7 @@ static int check_reports(const struct options *options, struct error *err)
 static int read_outcome(const char *path, struct run_outcome *outcome,
                         struct error *err)
 {
-    CLEANUP(buffer_free) struct buffer journal;
+    CLEANUP(buffer_free) struct buffer journal = {0};
 
     buffer_init(&journal, JOURNAL_BYTES_MAX);
     if (run_directory_read_journal(path, &journal, err))
@@ -130,7 +130,7 @@ static int write_report(const struct run_directory *directory,
                         const char *path, struct error *err)
 {
     const struct report_options plain = {.color = false};
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
     CLEANUP(mem_free) char *name = NULL;
 
     buffer_init(&text, TEXT_BYTES_MAX);
@@ -165,7 +165,7 @@ static int print_table(const struct options *options,
 {
     struct report_options how = report_options(options);
     struct exit_status status = outcome_exit(outcome);
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
 
     if (options->verbosity == PROGRESS_QUIET)
         return 0;
@@ -188,7 +188,7 @@ int report_command(const struct options *options)
         read_outcome(options->arguments.items[0], &outcome, &err))
         return fail(&err);
     for (size_t i = 0; i < options->reports.count || !i; i++) {
-        CLEANUP(buffer_free) struct buffer text;
+        CLEANUP(buffer_free) struct buffer text = {0};
         CLEANUP(mem_free) char *format = NULL;
         const char *path = split_report(
             options->reports.count ? options->reports.items[i] : "table",
@@ -272,7 +272,7 @@ static int write_run_json(const struct supervision *supervision,
                           struct error *err)
 {
     const struct plan *plan = supervision->plan;
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
     struct json json;
 
     buffer_init(&text, TEXT_BYTES_MAX);
@@ -372,7 +372,7 @@ static int run_plan(const struct options *options, const struct plan *plan,
 
 static int print_plan(const struct plan *plan)
 {
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
     struct error err;
 
     buffer_init(&text, TEXT_BYTES_MAX);

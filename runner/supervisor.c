@@ -535,7 +535,7 @@ static int skip_rest(struct run *run, struct error *err)
 
 static int write_end(struct run *run, struct error *err)
 {
-    CLEANUP(buffer_free) struct buffer journal;
+    CLEANUP(buffer_free) struct buffer journal = {0};
     struct run_outcome outcome;
     struct exit_status status;
     struct json event;

@@ -163,7 +163,7 @@ static int note_artifact(struct receiving *receiving, struct error *err)
     struct worker *worker = receiving->worker;
     CLEANUP(mem_free)
     char *path = mem_format("tasks/%s/%s", worker->task->id, worker->artifact);
-    CLEANUP(buffer_free) struct buffer line;
+    CLEANUP(buffer_free) struct buffer line = {0};
     struct json event;
 
     buffer_init(&line, EVENT_BYTES_MAX);

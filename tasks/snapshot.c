@@ -37,7 +37,7 @@ static bool is_git_name(const char *name)
 static int copy_ignore_file(struct walk *walk, int folder, const char *path,
                             struct error *err)
 {
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
     CLEANUP(fd_close)
     int fd = openat(folder, ".gitignore",
                     O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
@@ -107,7 +107,7 @@ static int add_file(struct walk *walk, int folder, const char *name,
                     const char *path, const git_index_entry *tracked,
                     struct error *err)
 {
-    CLEANUP(buffer_free) struct buffer content;
+    CLEANUP(buffer_free) struct buffer content = {0};
     CLEANUP(fd_close)
     int fd = openat(folder, name,
                     O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -139,7 +139,7 @@ static int add_link(struct walk *walk, int folder, const char *name,
                     const char *path, const git_index_entry *tracked,
                     struct error *err)
 {
-    CLEANUP(buffer_free) struct buffer target;
+    CLEANUP(buffer_free) struct buffer target = {0};
     ssize_t length;
     git_oid oid;
 

@@ -45,7 +45,7 @@ static void add_own(struct conversation *conversation, struct buffer *item)
 void conversation_add_message(struct conversation *conversation,
                               const char *role, struct span text)
 {
-    CLEANUP(buffer_free) struct buffer item;
+    CLEANUP(buffer_free) struct buffer item = {0};
     struct json json;
 
     buffer_init(&item, CONVERSATION_BYTES_MAX);
@@ -68,7 +68,7 @@ void conversation_add_message(struct conversation *conversation,
 static void add_output(struct conversation *conversation, const char *call_id,
                        bool custom, struct span content, bool is_json)
 {
-    CLEANUP(buffer_free) struct buffer item;
+    CLEANUP(buffer_free) struct buffer item = {0};
     struct json json;
 
     buffer_init(&item, CONVERSATION_BYTES_MAX);

@@ -47,7 +47,7 @@ static void add_permissions(struct conversation *conversation,
                             const struct task *task)
 {
     const struct sandbox_settings *sandbox = &task->sandbox;
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
 
     buffer_init(&text, (size_t)1 << 20);
     buffer_add_string(&text,
@@ -180,7 +180,7 @@ static void make_head(struct buffer *head, const struct task *task)
 void prompt_begin(struct conversation *conversation, const struct task *task,
                   const char *shell, struct link *link)
 {
-    CLEANUP(buffer_free) struct buffer head;
+    CLEANUP(buffer_free) struct buffer head = {0};
 
     buffer_init(&head, (size_t)8 << 20);
     make_head(&head, task);

@@ -137,7 +137,7 @@ static int try_script(struct model *model, const struct model_request *request,
                       struct error *err)
 {
     CLEANUP(responses_free) struct responses responses;
-    CLEANUP(buffer_free) struct buffer stream;
+    CLEANUP(buffer_free) struct buffer stream = {0};
     int fed;
 
     buffer_init(&stream, MODEL_REPLY_BYTES_MAX);

@@ -49,7 +49,7 @@ static void read_message(struct model_reply *reply, struct model_item *item,
                          const cJSON *json)
 {
     const cJSON *part;
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
 
     buffer_init(&text, SSE_EVENT_BYTES_MAX);
     cJSON_ArrayForEach(part, json_get_array(json, "content"))
@@ -81,7 +81,7 @@ static int read_call(struct responses *responses, struct model_item *item,
     item->name = arena_string(arena, json_get_string(json, "name"));
     if (cJSON_IsObject(arguments)) {
         /* Some servers send the object itself. */
-        CLEANUP(buffer_free) struct buffer text;
+        CLEANUP(buffer_free) struct buffer text = {0};
         struct json writer;
 
         buffer_init(&text, SSE_EVENT_BYTES_MAX);

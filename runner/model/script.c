@@ -34,7 +34,7 @@ static int read_tree(struct script *script, struct error *err)
 {
     const struct yaml_limits limits = {YAML_DEPTH_MAX, NODES_MAX,
                                        SCRIPT_BYTES_MAX};
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
 
     buffer_init(&text, SCRIPT_BYTES_MAX);
     if (file_read(AT_FDCWD, script->path, &text, err))
@@ -224,7 +224,7 @@ static int end_event(struct buffer *stream, struct json *json)
 static int put_message(struct buffer *stream, size_t place, const char *id,
                        const struct yaml_node *text, const char *phase)
 {
-    CLEANUP(buffer_free) struct buffer event;
+    CLEANUP(buffer_free) struct buffer event = {0};
     struct json json;
 
     buffer_init(&event, SCRIPT_BYTES_MAX);
@@ -256,8 +256,8 @@ static int put_message(struct buffer *stream, size_t place, const char *id,
 static int put_call(struct buffer *stream, size_t place, size_t number,
                     const struct yaml_node *call)
 {
-    CLEANUP(buffer_free) struct buffer event;
-    CLEANUP(buffer_free) struct buffer arguments;
+    CLEANUP(buffer_free) struct buffer event = {0};
+    CLEANUP(buffer_free) struct buffer arguments = {0};
     CLEANUP(mem_free) char *call_id = mem_format("call_script_%zu", number);
     const struct yaml_node *value = call->items[0];
     bool custom = value->kind == YAML_SCALAR;
@@ -310,7 +310,7 @@ static int put_end(struct script *script, struct span request,
 {
     int64_t input = (int64_t)(request.length / BYTES_PER_TOKEN);
     int64_t output = (int64_t)(output_bytes / BYTES_PER_TOKEN);
-    CLEANUP(buffer_free) struct buffer event;
+    CLEANUP(buffer_free) struct buffer event = {0};
     struct json json;
 
     buffer_init(&event, SCRIPT_BYTES_MAX);
@@ -336,7 +336,7 @@ static int put_end(struct script *script, struct span request,
 /* The text as it stands in a request: escaped as JSON. */
 static bool request_has(struct span request, const struct yaml_node *text)
 {
-    CLEANUP(buffer_free) struct buffer escaped;
+    CLEANUP(buffer_free) struct buffer escaped = {0};
     struct json json;
 
     buffer_init(&escaped, SCRIPT_BYTES_MAX);

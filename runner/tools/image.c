@@ -85,8 +85,8 @@ int view_image_run(struct tool_context *context, const struct tool_call *call,
                    struct tool_result *result, struct error *err)
 {
     const char *path = json_get_string(call->json, "path");
-    CLEANUP(buffer_free) struct buffer content;
-    CLEANUP(buffer_free) struct buffer url;
+    CLEANUP(buffer_free) struct buffer content = {0};
+    CLEANUP(buffer_free) struct buffer url = {0};
     const char *type;
     struct json json = json_to(&result->parts);
 

@@ -98,7 +98,7 @@ void output_shorten(struct span text, size_t maximum, struct buffer *out)
 void output_render(const struct output *output, size_t maximum,
                    struct buffer *out)
 {
-    CLEANUP(buffer_free) struct buffer kept;
+    CLEANUP(buffer_free) struct buffer kept = {0};
     struct span tail = buffer_span(&output->tail);
     size_t missing;
 

@@ -193,7 +193,7 @@ static void remove_place(struct plan *plan, struct patch_change *change)
 
 static int plan_add(struct plan *plan, const struct patch_operation *operation)
 {
-    CLEANUP(buffer_free) struct buffer content;
+    CLEANUP(buffer_free) struct buffer content = {0};
     struct patch_change *name;
     struct patch_change *target;
 
@@ -280,7 +280,7 @@ static int plan_move(struct plan *plan, const struct patch_operation *operation,
 static int plan_update(struct plan *plan,
                        const struct patch_operation *operation)
 {
-    CLEANUP(buffer_free) struct buffer content;
+    CLEANUP(buffer_free) struct buffer content = {0};
     struct patch_change *name;
     struct patch_change *source;
 

@@ -231,7 +231,7 @@ static bool tell_other_place(const struct patch_wanted *wanted,
 
 static void add_lines(const struct patch_wanted *wanted, struct buffer *text)
 {
-    CLEANUP(buffer_free) struct buffer joined;
+    CLEANUP(buffer_free) struct buffer joined = {0};
     CLEANUP(mem_free) char *shown = NULL;
 
     /* One byte over what is shown, so that the cut is seen. */
@@ -252,7 +252,7 @@ static void add_lines(const struct patch_wanted *wanted, struct buffer *text)
 
 int patch_explain(const struct patch_wanted *wanted, struct error *err)
 {
-    CLEANUP(buffer_free) struct buffer text;
+    CLEANUP(buffer_free) struct buffer text = {0};
     size_t place;
 
     buffer_init(&text, ERROR_TEXT_MAX * 4);

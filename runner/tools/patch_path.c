@@ -96,7 +96,7 @@ static int add_components(struct buffer *out, const char *path,
 char *patch_path_normal(const char *directory, const char *path,
                         struct error *err)
 {
-    CLEANUP(buffer_free) struct buffer out;
+    CLEANUP(buffer_free) struct buffer out = {0};
     const char *below = below_workspace(path);
     const char *from = *path == '/' ? "" : below_workspace(directory);
     size_t length = strlen(path);

@@ -244,8 +244,8 @@ static void hide_nul(struct buffer *out, const char *data, size_t length)
 
 char *patch_quote(struct span text, size_t maximum)
 {
-    CLEANUP(buffer_free) struct buffer valid;
-    CLEANUP(buffer_free) struct buffer shown;
+    CLEANUP(buffer_free) struct buffer valid = {0};
+    CLEANUP(buffer_free) struct buffer shown = {0};
     size_t length = text.length < maximum ? text.length : maximum;
 
     length = utf8_floor(text.data, text.length, length);

@@ -11,7 +11,9 @@
 #include "base/memory.h"
 
 #define CHUNK_BYTES 65536
-#define TREE_DEPTH_MAX 4096
+/* Two descriptors are open for each folder that is being removed; what lies
+ * deeper is moved up first. */
+#define TREE_DEPTH_MAX 16
 
 int file_read_fd(int fd, struct buffer *out, struct error *err)
 {
@@ -118,6 +120,13 @@ int file_replace(int dirfd, const char *name, struct span content,
     return 0;
 }
 
+static bool is_directory(int dirfd, const char *path)
+{
+    struct stat info;
+
+    return !fstatat(dirfd, path, &info, 0) && S_ISDIR(info.st_mode);
+}
+
 int file_make_directories(int dirfd, const char *path, struct error *err)
 {
     CLEANUP(mem_free) char *copy = mem_string(path);
@@ -128,7 +137,8 @@ int file_make_directories(int dirfd, const char *path, struct error *err)
         if (end && end != '/')
             continue;
         *at = '\0';
-        if (mkdirat(dirfd, copy, 0777) && errno != EEXIST)
+        if (mkdirat(dirfd, copy, 0777) &&
+            (errno != EEXIST || !is_directory(dirfd, copy)))
             return error_set_errno(err, ERROR_IO, errno, "mkdir %s", copy);
         *at = end;
         if (!end)
@@ -139,45 +149,96 @@ int file_make_directories(int dirfd, const char *path, struct error *err)
 
 int file_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 {
+    /* O_TMPFILE is several bits, one of them O_DIRECTORY. */
+    bool creates = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
     struct open_how how = {
         .flags = (uint64_t)(flags | O_CLOEXEC),
-        .mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
+        .mode = creates ? mode : 0,
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
     };
 
     return (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
 }
 
-static int remove_entries(int fd, int depth, struct error *err);
+/* A removal at work. */
+struct removal {
+    int top;       /* the folder that it began with */
+    bool moved_up; /* into it, since it was read */
+    unsigned long long names;
+    struct error *err;
+};
 
-static int remove_entry(int dirfd, const char *name, int depth,
-                        struct error *err)
+static int remove_entries(struct removal *removal, int fd, int depth);
+
+/* Opens a folder; one of ours whose mode shuts us out is opened up. */
+static int open_folder(int dirfd, const char *name)
 {
-    CLEANUP(fd_close) int fd = -1;
+    static const int flags =
+        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(dirfd, name, flags);
 
+    if (fd < 0 && errno == EACCES &&
+        !fchmodat(dirfd, name, 0700, AT_SYMLINK_NOFOLLOW))
+        fd = openat(dirfd, name, flags);
+    if (fd >= 0)
+        fchmod(fd, 0700);
+    return fd;
+}
+
+/* Moves a folder to where the removal began, so that no tree is too deep. */
+static int move_up(struct removal *removal, int dirfd, const char *name)
+{
+    char fresh[32];
+    bool opened_up = false;
+
+    for (;;) {
+        snprintf(fresh, sizeof(fresh), "deep-%llu", removal->names++);
+        if (!renameat(dirfd, name, removal->top, fresh))
+            break;
+        if (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR)
+            continue; /* the name is taken */
+        if (errno != EACCES || opened_up ||
+            fchmodat(dirfd, name, 0700, AT_SYMLINK_NOFOLLOW))
+            return error_set_errno(removal->err, ERROR_IO, errno, "remove %s",
+                                   name);
+        opened_up = true;
+    }
+    removal->moved_up = true;
+    return 0;
+}
+
+static int remove_folder(struct removal *removal, int dirfd, const char *name,
+                         int depth)
+{
+    CLEANUP(fd_close) int fd = open_folder(dirfd, name);
+
+    if (fd < 0)
+        return error_set_errno(removal->err, ERROR_IO, errno, "remove %s",
+                               name);
+    if (!depth)
+        removal->top = fd;
+    do {
+        removal->moved_up = depth && removal->moved_up;
+        if (remove_entries(removal, fd, depth + 1))
+            return error_context(removal->err, "%s", name);
+    } while (!depth && removal->moved_up);
+    if (unlinkat(dirfd, name, AT_REMOVEDIR) && errno != ENOENT)
+        return error_set_errno(removal->err, ERROR_IO, errno, "remove %s",
+                               name);
+    return 0;
+}
+
+static int remove_entry(struct removal *removal, int dirfd, const char *name,
+                        int depth)
+{
     if (!unlinkat(dirfd, name, 0) || errno == ENOENT)
         return 0;
     if (errno != EISDIR && errno != EPERM && errno != EACCES)
-        return error_set_errno(err, ERROR_IO, errno, "remove %s", name);
+        return error_set_errno(removal->err, ERROR_IO, errno, "remove %s",
+                               name);
     if (depth > TREE_DEPTH_MAX)
-        return error_set(err, ERROR_IO, "remove %s: nested too deep", name);
-    fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 && errno == EACCES) {
-        /* Ours, but its mode shuts us out. AT_SYMLINK_NOFOLLOW is not
-         * needed: unlink has just told that it is a directory. */
-        if (fchmodat(dirfd, name, 0700, 0))
-            return error_set_errno(err, ERROR_IO, errno, "remove %s", name);
-        fd = openat(dirfd, name,
-                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    }
-    if (fd < 0)
-        return error_set_errno(err, ERROR_IO, errno, "remove %s", name);
-    fchmod(fd, 0700);
-    if (remove_entries(fd, depth + 1, err))
-        return error_context(err, "%s", name);
-    if (unlinkat(dirfd, name, AT_REMOVEDIR) && errno != ENOENT)
-        return error_set_errno(err, ERROR_IO, errno, "remove %s", name);
-    return 0;
+        return move_up(removal, dirfd, name);
+    return remove_folder(removal, dirfd, name, depth);
 }
 
 static void directory_close(DIR **directory)
@@ -186,21 +247,23 @@ static void directory_close(DIR **directory)
         closedir(*directory);
 }
 
-static int remove_entries(int fd, int depth, struct error *err)
+static int remove_entries(struct removal *removal, int fd, int depth)
 {
     CLEANUP(directory_close) DIR *directory = NULL;
     struct dirent *entry;
-    int copy = dup(fd);
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
     directory = copy < 0 ? NULL : fdopendir(copy);
     if (!directory) {
         fd_reset(&copy);
-        return error_set_errno(err, ERROR_IO, errno, "read directory");
+        return error_set_errno(removal->err, ERROR_IO, errno,
+                               "read directory");
     }
+    rewinddir(directory);
     while ((entry = readdir(directory))) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
-        if (remove_entry(fd, entry->d_name, depth, err))
+        if (remove_entry(removal, fd, entry->d_name, depth))
             return -1;
     }
     return 0;
@@ -208,7 +271,9 @@ static int remove_entries(int fd, int depth, struct error *err)
 
 int file_remove_tree(int dirfd, const char *name, struct error *err)
 {
-    return remove_entry(dirfd, name, 0, err);
+    struct removal removal = {.top = -1, .err = err};
+
+    return remove_entry(&removal, dirfd, name, 0);
 }
 
 int file_memory(const char *name, struct span content, struct error *err)

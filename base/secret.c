@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 
 /* Words of a name, split at '_', '-' and '.', that mean a credential. The
@@ -162,22 +163,20 @@ static char *percent_encoded(const char *value)
     return encoded;
 }
 
+/* As the JSON writer has it, without the quotes. */
 static char *json_escaped(const char *value)
 {
-    char *escaped = mem_alloc(strlen(value) * 2 + 1);
-    char *out = escaped;
+    size_t most = strlen(value) * 6 + 2;
+    struct buffer text;
+    struct json json;
 
-    for (; *value; value++) {
-        if (*value == '\n') {
-            *out++ = '\\';
-            *out++ = 'n';
-            continue;
-        }
-        if (*value == '"' || *value == '\\')
-            *out++ = '\\';
-        *out++ = *value;
-    }
-    return escaped;
+    buffer_init(&text, most);
+    buffer_reserve(&text, most); /* growing would leave copies behind */
+    json = json_to(&text);
+    json_string(&json, value);
+    buffer_truncate(&text, text.length - 1);
+    buffer_consume(&text, 1);
+    return buffer_steal(&text);
 }
 
 static void wipe(char **text)
@@ -217,17 +216,31 @@ void secrets_add_environment(struct secrets *secrets, char **environment)
     }
 }
 
+/* Marks in *hits, made when there is something to mark, where `value` is. */
+static void mark(const char *value, const char *data, size_t length,
+                 char **hits)
+{
+    size_t size = strlen(value);
+    const char *at = data;
+
+    while ((at = memmem(at, length - (size_t)(at - data), value, size))) {
+        if (!*hits)
+            *hits = mem_alloc(length);
+        memset(*hits + (at - data), 1, size);
+        at++;
+    }
+}
+
+/* All are found before one is masked: a value may hold or overlap another. */
 void secrets_mask(const struct secrets *secrets, char *data, size_t length)
 {
-    for (size_t i = 0; i < secrets->count; i++) {
-        size_t size = strlen(secrets->values[i]);
-        char *at = data;
+    CLEANUP(mem_free) char *hits = NULL;
 
-        while ((at = memmem(at, length - (size_t)(at - data),
-                            secrets->values[i], size))) {
-            memset(at, '*', size);
-            at += size;
-        }
+    for (size_t i = 0; length && i < secrets->count; i++)
+        mark(secrets->values[i], data, length, &hits);
+    for (size_t i = 0; hits && i < length; i++) {
+        if (hits[i])
+            data[i] = '*';
     }
 }
 

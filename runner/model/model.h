@@ -66,6 +66,7 @@ struct model_retry {
 struct model_request {
     struct span body;
     int64_t deadline; /* base/clock.h: of everything, retries included */
+    int wake;         /* no waiting and no retry once it is readable; or -1 */
     void (*on_retry)(void *context, const struct model_retry *retry);
     void *context;
 };

@@ -108,6 +108,7 @@ static int request(struct agent *agent, struct model_reply *reply,
     struct model_request request = {
         .body = conversation_request(agent->conversation),
         .deadline = agent->deadline,
+        .wake = agent->link->fd,
         .on_retry = on_retry,
         .context = agent,
     };
@@ -336,11 +337,15 @@ enum agent_end agent_run(struct agent *agent, struct error *err)
             return AGENT_TIMEOUT;
         if (over_budget(agent))
             return AGENT_BUDGET;
-        if (request(agent, &reply, err))
+        if (request(agent, &reply, err)) {
+            agent->stop = link_asked(agent->link);
+            if (agent->stop)
+                return AGENT_STOPPED;
             return err->kind == ERROR_TIMEOUT &&
                            clock_now_ms() >= agent->deadline
                        ? AGENT_TIMEOUT
                        : AGENT_ERROR;
+        }
         calls = count_calls(&reply);
         if (handle_calls(agent, &reply, err)) {
             model_reply_free(&reply);

@@ -1,5 +1,6 @@
 #include "runner/model/model.h"
 
+#include <poll.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
@@ -163,12 +164,20 @@ static double random_fraction(void)
     return (double)bits / 4294967296.0;
 }
 
-static void wait_ms(int64_t milliseconds)
+/* Waits so long. False when it was woken: there is no time for retries. */
+static bool wait_undisturbed(int wake, int64_t milliseconds)
 {
-    struct timespec left = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+    int64_t until = clock_deadline(milliseconds);
+    struct pollfd woken = {wake, POLLIN, 0};
 
-    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left))
-        ;
+    for (;;) {
+        int ready = poll(&woken, 1, clock_left_ms(until));
+
+        if (ready > 0)
+            return false;
+        if (!ready && clock_now_ms() >= until)
+            return true;
+    }
 }
 
 /* Waits before the next try. False when there is to be none: the error
@@ -189,8 +198,7 @@ static bool wait_for_retry(const struct model *model,
         return false;
     if (request->on_retry)
         request->on_retry(request->context, &told);
-    wait_ms(told.wait_ms);
-    return true;
+    return wait_undisturbed(request->wake, told.wait_ms);
 }
 
 int model_respond(struct model *model, const struct model_request *request,

@@ -23,6 +23,7 @@
 /* What a worker may take beyond an attempt's time: to land its work and to
  * put away its checkout. */
 #define WORKER_GRACE_MS 300000
+#define REST_TIMEOUT_MS 5000 /* for what a dead worker had sent */
 #define WORKERS_MAX 1024
 #define SOCKET_BYTES (1 << 20)
 
@@ -416,11 +417,14 @@ static int settle(struct run *run, struct worker *worker, int status,
 /* A worker that has ended: what it still sent, its verdict, its folder. */
 static int end_worker(struct run *run, struct worker *worker, struct error *err)
 {
+    struct pollfd rest = {worker->socket, POLLIN, 0};
     struct error ignored;
     int status = 0;
     int result = 0;
 
-    while (!worker->ended && !*worker->fault && !result)
+    /* Its sandbox may hold the other end for a moment longer. */
+    while (!worker->ended && !*worker->fault && !result &&
+           poll(&rest, 1, REST_TIMEOUT_MS) != 0)
         result = worker_receive(worker, run->supervision->directory, on_event,
                                 run, err);
     while (waitpid(worker->pid, &status, 0) < 0 && errno == EINTR)

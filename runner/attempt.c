@@ -13,8 +13,9 @@
 #include "tasks/patch.h"
 #include "tasks/snapshot.h"
 
-#define LANDING_MS 60000 /* to keep the work of an attempt whose time is over \
-                          */
+#define LANDING_MS                                             \
+    60000 /* to keep the work of an attempt whose time is over \
+           */
 #define FEEDBACK_BYTES 16384
 #define VIOLATIONS_TOLD_MAX 100
 
@@ -51,20 +52,6 @@ void verdict_from_error(struct attempt_verdict *verdict,
 {
     verdict_set(verdict, "error", error_kind_name(err->kind), "%s", err->text);
     snprintf(verdict->hint, sizeof(verdict->hint), "%s", err->hint);
-}
-
-static const char *stop_reason(enum link_stop stop)
-{
-    switch (stop) {
-    case LINK_STOP_BUDGET:
-        return "run_budget";
-    case LINK_STOP_FAIL_FAST:
-        return "fail_fast";
-    case LINK_STOP_FAILURES:
-        return "failures";
-    default:
-        return "interrupted";
-    }
 }
 
 /* ---- setup and verification -------------------------------------------- */
@@ -323,7 +310,7 @@ static bool agent_ends_well(struct attempt *attempt, enum agent_end end,
         timed_out(attempt->task, verdict);
         break;
     case AGENT_STOPPED:
-        verdict_set(verdict, "skipped", stop_reason(agent->stop),
+        verdict_set(verdict, "skipped", link_stop_reason(agent->stop),
                     "stopped after turn %" PRId64, agent->turn);
         break;
     case AGENT_ERROR:

@@ -61,9 +61,8 @@ static void send_frame(const struct link *link, enum link_kind kind,
                        struct span content)
 {
     struct link_head head = {kind, (uint32_t)content.length};
-    struct iovec parts[2] = {
-        {&head, sizeof(head)},
-        {(void *)(uintptr_t)content.data, content.length}};
+    struct iovec parts[2] = {{&head, sizeof(head)},
+                             {(void *)(uintptr_t)content.data, content.length}};
 
     send_parts(link, parts);
 }
@@ -125,4 +124,20 @@ enum link_stop link_asked(struct link *link)
 
     /* Peeked, so that every later question has the same answer. */
     return got == 1 ? (enum link_stop)byte : LINK_GO_ON;
+}
+
+const char *link_stop_reason(enum link_stop stop)
+{
+    static const struct {
+        enum link_stop stop;
+        const char *reason;
+    } reasons[] = {{LINK_STOP_BUDGET, "run_budget"},
+                   {LINK_STOP_FAIL_FAST, "fail_fast"},
+                   {LINK_STOP_FAILURES, "failures"}};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(reasons); i++) {
+        if (reasons[i].stop == stop)
+            return reasons[i].reason;
+    }
+    return "interrupted";
 }

@@ -41,6 +41,9 @@ enum link_stop {
     LINK_STOP_FAILURES = 'p',
 };
 
+/* The reason of a verdict `skipped` for such a stop. */
+const char *link_stop_reason(enum link_stop stop);
+
 /* The worker's end. */
 struct link {
     int fd;

@@ -14,7 +14,6 @@
 #include "tasks/workspace.h"
 
 #define SCRATCH_BYTES ((int64_t)2 << 30) /* of each tmpfs */
-#define READ_BYTES 65536
 #define VARIABLES_MAX 1024
 
 /* What every command gets; the manifest's may replace it. */
@@ -217,25 +216,6 @@ void place_close(struct place *place)
 
 /* ---- steps ------------------------------------------------------------- */
 
-static void read_output(struct sandbox_process *process, struct output *output,
-                        bool *ended)
-{
-    char bytes[READ_BYTES];
-
-    while (!*ended) {
-        ssize_t got = read(process->output, bytes, sizeof(bytes));
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0 && errno == EAGAIN)
-            return;
-        if (got <= 0)
-            *ended = true;
-        else
-            output_add(output, bytes, (size_t)got);
-    }
-}
-
 /* Until the process has exited, or the deadline. */
 static int attend(struct place *place, struct sandbox_process *process,
                   struct output *output, int64_t deadline, struct error *err)
@@ -247,7 +227,7 @@ static int attend(struct place *place, struct sandbox_process *process,
 
         if (sandbox_poll(place->sandbox, process, err))
             return -1;
-        read_output(process, output, &ended);
+        output_read(output, process->output, &ended);
         if (process->exited || clock_now_ms() >= deadline)
             return 0;
         waits[0] = (struct pollfd){ended ? -1 : process->output, POLLIN, 0};

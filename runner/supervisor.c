@@ -172,22 +172,6 @@ static int write_task_end(struct run *run, const struct task *task,
 
 /* ---- stopping ---------------------------------------------------------- */
 
-static const char *stop_reason(enum link_stop stop)
-{
-    static const struct {
-        enum link_stop stop;
-        const char *reason;
-    } reasons[] = {{LINK_STOP_BUDGET, "run_budget"},
-                   {LINK_STOP_FAIL_FAST, "fail_fast"},
-                   {LINK_STOP_FAILURES, "failures"}};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(reasons); i++) {
-        if (reasons[i].stop == stop)
-            return reasons[i].reason;
-    }
-    return "interrupted";
-}
-
 /* Starts nothing more; running tasks finish their turn. */
 static void ask_to_stop(struct run *run, enum link_stop stop)
 {
@@ -527,8 +511,8 @@ static int turn(struct run *run, struct pollfd *waits, struct error *err)
 static int skip_rest(struct run *run, struct error *err)
 {
     const struct plan *plan = run->supervision->plan;
-    struct ending ending = {"skipped", stop_reason(run->stop), "not started",
-                            NULL, true};
+    struct ending ending = {"skipped", link_stop_reason(run->stop),
+                            "not started", NULL, true};
 
     while (run->next < plan->count) {
         if (write_task_end(run, &plan->tasks[run->next++], &ending, NULL, err))

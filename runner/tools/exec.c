@@ -18,7 +18,6 @@
 #define POLL_MAX_MS 300000
 #define OUTPUT_TOKENS_DEFAULT 10000
 #define WRITE_TIMEOUT_MS 5000
-#define READ_BYTES 65536
 
 struct session {
     int64_t id; /* 0: free */
@@ -112,23 +111,9 @@ static char *work_directory(const struct tool_context *context,
 
 /* ---- running ----------------------------------------------------------- */
 
-/* Takes in what is there. */
 static void read_output(struct session *session)
 {
-    char bytes[READ_BYTES];
-
-    while (!session->ended) {
-        ssize_t got = read(session->process.output, bytes, sizeof(bytes));
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0 && errno == EAGAIN)
-            return;
-        if (got <= 0)
-            session->ended = true; /* EIO is a terminal's end */
-        else
-            output_add(&session->output, bytes, (size_t)got);
-    }
+    output_read(&session->output, session->process.output, &session->ended);
 }
 
 static int kill_late(struct tool_context *context, struct session *session,
@@ -206,6 +191,22 @@ static void tell(struct tool_context *context, struct session *session,
     result->ok = true;
 }
 
+/* What both tools end with. */
+static int wait_and_tell(struct tool_context *context, struct session *session,
+                         const struct tool_call *call, int64_t yield_ms,
+                         struct tool_result *result, struct error *err)
+{
+    int64_t began = clock_now_ms();
+    int64_t until = clock_earlier(context->deadline, clock_deadline(yield_ms));
+
+    if (attend(context, session, until, err))
+        return -1;
+    tell(context, session, began, output_bytes(context, call->json), result);
+    if (session->process.exited)
+        session_close(session);
+    return 0;
+}
+
 static struct session *session_new(struct tool_context *context)
 {
     struct session *session = session_find(context->sessions, 0);
@@ -244,7 +245,6 @@ int exec_command_run(struct tool_context *context, const struct tool_call *call,
     CLEANUP(mem_free)
     char *directory =
         work_directory(context, json_get_string(call->json, "workdir"));
-    int64_t began = clock_now_ms();
     int64_t yield =
         number_argument(call->json, "yield_time_ms", YIELD_DEFAULT_MS,
                         YIELD_MIN_MS, YIELD_MAX_MS);
@@ -270,13 +270,7 @@ int exec_command_run(struct tool_context *context, const struct tool_call *call,
         tool_refuse(result, "%s", err->text);
         return 0;
     }
-    if (attend(context, session,
-               clock_earlier(context->deadline, clock_deadline(yield)), err))
-        return -1;
-    tell(context, session, began, output_bytes(context, call->json), result);
-    if (session->process.exited)
-        session_close(session);
-    return 0;
+    return wait_and_tell(context, session, call, yield, result, err);
 }
 
 /* ---- input ------------------------------------------------------------- */
@@ -347,7 +341,6 @@ int write_stdin_run(struct tool_context *context, const struct tool_call *call,
                     struct tool_result *result, struct error *err)
 {
     const char *chars = json_get_text(call->json, "chars", "");
-    int64_t began = clock_now_ms();
     int64_t id = 0;
     int64_t yield;
     struct session *session = NULL;
@@ -370,11 +363,5 @@ int write_stdin_run(struct tool_context *context, const struct tool_call *call,
             return -1;
         buffer_addf(&result->text, "write_stdin: %s\n", err->text);
     }
-    if (attend(context, session,
-               clock_earlier(context->deadline, clock_deadline(yield)), err))
-        return -1;
-    tell(context, session, began, output_bytes(context, call->json), result);
-    if (session->process.exited)
-        session_close(session);
-    return 0;
+    return wait_and_tell(context, session, call, yield, result, err);
 }

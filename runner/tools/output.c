@@ -1,7 +1,11 @@
 #include "runner/tools/output.h"
 
+#include <errno.h>
+
 #include "base/memory.h"
 #include "base/utf8.h"
+
+#define READ_BYTES 65536
 
 void output_init(struct output *output, size_t maximum)
 {
@@ -28,6 +32,24 @@ void output_add(struct output *output, const char *data, size_t length)
         buffer_consume(&output->tail,
                        output->tail.length + length - output->half);
     buffer_add(&output->tail, data, length);
+}
+
+void output_read(struct output *output, int fd, bool *ended)
+{
+    char bytes[READ_BYTES];
+
+    while (!*ended) {
+        ssize_t got = read(fd, bytes, sizeof(bytes));
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == EAGAIN)
+            return;
+        if (got <= 0)
+            *ended = true;
+        else
+            output_add(output, bytes, (size_t)got);
+    }
 }
 
 void output_clear(struct output *output)

@@ -18,6 +18,10 @@ struct output {
 void output_init(struct output *output, size_t maximum);
 void output_add(struct output *output, const char *data, size_t length);
 
+/* Takes in all that a non-blocking descriptor has now. *ended becomes true at
+ * its end (a terminal's end is an error of the read). */
+void output_read(struct output *output, int fd, bool *ended);
+
 /* Forgets what came, for the next piece of a session. */
 void output_clear(struct output *output);
 void output_free(struct output *output);

@@ -56,7 +56,7 @@ static void test_forms(void)
     finds("sk-ant-abcdefghijklmnopqrst", "sk-ant-abcdefghijklmnopqrst",
           "Anthropic key");
     finds("sk-" ALNUM36, "sk-" ALNUM36, "OpenAI key");
-    finds("-----BEGIN OPENSSH PRIVATE KEY-----\nx",
+    finds("x: -----BEGIN OPENSSH PRIVATE KEY-----x",
           "-----BEGIN OPENSSH PRIVATE KEY-----", "private key");
     finds_nothing(SPAN("ghp_abcdefghijklmnopqrstuvwxyz012345678")); /* 35 */
     finds_nothing(SPAN("xghp_" ALNUM36));

@@ -114,6 +114,7 @@ static int check_tree(const struct attempt_request *request,
                                  .mirror = request->mirror,
                                  .tree = tree,
                                  .scratch = scratch,
+                                 .filter = request->filter,
                                  .purpose = purpose,
                                  .attempt = request->number,
                                  .deadline = request->deadline};
@@ -456,6 +457,7 @@ static int open_place(struct attempt *attempt, struct error *err)
                                  .mirror = request->mirror,
                                  .tree = attempt->base,
                                  .scratch = scratch,
+                                 .filter = request->filter,
                                  .purpose = "agent",
                                  .attempt = request->number,
                                  .deadline = request->deadline};

@@ -20,7 +20,8 @@ struct attempt_request {
     const struct mirror *mirror;
     const char *scratch; /* a folder that exists */
     const char *key;     /* of the model; may be NULL */
-    int64_t number;      /* from 1 */
+    const struct sandbox_filter *filter;
+    int64_t number; /* from 1 */
     int64_t deadline;
     struct agent_totals totals; /* of the attempts before */
 };

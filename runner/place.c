@@ -190,6 +190,7 @@ int place_open(const struct place_request *request, struct place *place,
     if (check_out(request, place, err) || check_directory(place, err))
         return -1;
     spec = make_spec(request->task, place->directory, place->identity);
+    spec.filter = request->filter;
     place->sandbox = sandbox_open(&spec, err);
     if (!place->sandbox)
         return -1;

@@ -29,7 +29,8 @@ struct place_request {
     const struct mirror *mirror;
     struct object_id tree; /* what the files are */
     const char *scratch;   /* a folder to create */
-    const char *purpose;   /* agent, verify or base: for the journal */
+    const struct sandbox_filter *filter;
+    const char *purpose; /* agent, verify or base: for the journal */
     int64_t attempt;
     int64_t deadline;
 };

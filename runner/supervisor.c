@@ -30,6 +30,7 @@
 struct run {
     struct supervision *supervision;
     struct guard guard;
+    struct sandbox_filter filter; /* shared by all sandboxes */
     int signals;
     int64_t began;
     struct worker *workers; /* `jobs` places; task is NULL in a free one */
@@ -271,6 +272,7 @@ static _Noreturn void become_worker(struct run *run, const struct task *task,
                              .secrets = run->supervision->secrets,
                              .key = run->supervision->keys[index],
                              .scratch = scratch,
+                             .filter = &run->filter,
                              .link = 3,
                              .supervisor = parent};
 
@@ -617,6 +619,8 @@ int supervise(struct supervision *supervision, struct error *err)
     supervision->progress.total = supervision->plan->count;
     status = guard_start(&run.guard, err);
     if (!status)
+        status = sandbox_filter_make(&run.filter, err);
+    if (!status)
         status = watch_signals(&run, err);
     if (!status)
         status = run_all(&run, err);
@@ -624,6 +628,7 @@ int supervise(struct supervision *supervision, struct error *err)
     guard_end(&run.guard);
     fd_reset(&run.signals);
     free(run.workers);
+    sandbox_filter_free(&run.filter);
     buffer_free(&run.line);
     return status;
 }

@@ -95,8 +95,10 @@ static void try_once(const struct worker_job *job, struct link *link,
 static void work(const struct worker_job *job, struct link *link)
 {
     CLEANUP(mirror_cleanup) struct mirror *mirror = NULL;
-    struct attempt_request request = {
-        .task = job->task, .link = link, .key = job->key};
+    struct attempt_request request = {.task = job->task,
+                                      .link = link,
+                                      .key = job->key,
+                                      .filter = job->filter};
 
     for (request.number = 1;; request.number++) {
         struct attempt_verdict verdict;

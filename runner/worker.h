@@ -4,6 +4,7 @@
 #define NIGHTJAR_RUNNER_WORKER_H
 
 #include "base/secret.h"
+#include "sandbox/sandbox.h"
 #include "tasks/task.h"
 
 struct worker_job {
@@ -11,8 +12,9 @@ struct worker_job {
     const struct secrets *secrets;
     const char *key;     /* of the model, among the secrets; may be NULL */
     const char *scratch; /* a folder of this task alone, on the host */
-    int link;            /* socket to the supervisor */
-    int supervisor;      /* its process id */
+    const struct sandbox_filter *filter;
+    int link;       /* socket to the supervisor */
+    int supervisor; /* its process id */
 };
 
 /* Works and ends the process: 0 when a verdict was sent. */

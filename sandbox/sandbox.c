@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -150,9 +151,23 @@ static bool host_says(const char *path, char value)
     return says;
 }
 
+/* Whether this process runs in a chroot, as far as it may look. */
+static bool in_chroot(void)
+{
+    struct stat own;
+    struct stat first;
+
+    return !stat("/", &own) && !stat("/proc/1/root/.", &first) &&
+           (own.st_dev != first.st_dev || own.st_ino != first.st_ino);
+}
+
 /* What the host forbids, and how to allow it. */
 static int hint_namespaces(struct error *err)
 {
+    if (in_chroot())
+        return error_hint(err, "the kernel allows no user namespaces in a "
+                               "chroot: use a container, or enter the folder "
+                               "with pivot_root in a mount namespace");
     if (host_says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
                   '1') &&
         geteuid())
@@ -256,23 +271,35 @@ static pid_t clone_init(int *pidfd)
                           pidfd, NULL, NULL);
 }
 
+int sandbox_filter_make(struct sandbox_filter *filter, struct error *err)
+{
+    buffer_init(&filter->program, FILTER_BYTES);
+    return filter_build(&filter->program, err);
+}
+
+void sandbox_filter_free(struct sandbox_filter *filter)
+{
+    buffer_free(&filter->program);
+}
+
 struct sandbox *sandbox_open(const struct sandbox_spec *spec, struct error *err)
 {
+    CLEANUP(sandbox_filter_free) struct sandbox_filter own = {{0}};
+    const struct sandbox_filter *filter = spec->filter ? spec->filter : &own;
     CLEANUP(sandbox_cleanup) struct sandbox *sandbox = NULL;
     CLEANUP(mounts_free) struct mounts mounts;
-    CLEANUP(buffer_free) struct buffer filter;
     struct init_setup setup = {.mounts = &mounts, .staging = spec->workspace};
     int ends[2];
 
-    buffer_init(&filter, FILTER_BYTES);
-    if (mounts_plan(spec, &mounts, err) || filter_build(&filter, err))
+    if (mounts_plan(spec, &mounts, err) ||
+        (filter == &own && sandbox_filter_make(&own, err)))
         return NULL;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends)) {
         error_set_errno(err, ERROR_SANDBOX, errno, "sandbox: socketpair");
         return NULL;
     }
     setup.control = ends[1];
-    setup.filter = buffer_span(&filter);
+    setup.filter = buffer_span(&filter->program);
     setup.pids = (uint64_t)spec->pids;
     sandbox = mem_alloc(sizeof(*sandbox));
     *sandbox = (struct sandbox){

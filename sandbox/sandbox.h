@@ -39,6 +39,12 @@ struct sandbox_identity {
     gid_t gid;
 };
 
+/* The system-call filter as the kernel takes it. Making it costs more than
+ * the rest of a sandbox, so whoever opens many makes it once. */
+struct sandbox_filter {
+    struct buffer program;
+};
+
 struct sandbox_spec {
     const char *workspace;   /* absolute host path of a directory that identity
                                 owns; becomes SANDBOX_WORKSPACE */
@@ -51,6 +57,7 @@ struct sandbox_spec {
     int64_t memory_bytes;  /* address space of each process */
     int64_t pids;          /* processes and threads at the same time */
     int64_t scratch_bytes; /* of each of /tmp, /home and /dev/shm */
+    const struct sandbox_filter *filter; /* NULL: one is made for this */
 };
 
 struct sandbox_command {
@@ -78,6 +85,10 @@ struct sandbox;
  * the user; for root a user that owns nothing (the workspace must be given
  * to it), different for each live process, where the host has such ids. */
 struct sandbox_identity sandbox_identity(void);
+
+/* Makes the filter; the caller frees it in any case. */
+int sandbox_filter_make(struct sandbox_filter *filter, struct error *err);
+void sandbox_filter_free(struct sandbox_filter *filter);
 
 /* Opens. On failure returns NULL; err says which step failed and its hint
  * what to do about it. */

@@ -110,11 +110,13 @@ static int skip_bom(struct sse *sse, char byte, bool *taken, struct error *err)
 /* The length of the text up to the next line end. */
 static size_t until_line_end(const char *bytes, size_t length)
 {
-    const char *lf = memchr(bytes, '\n', length);
-    size_t end = lf ? (size_t)(lf - bytes) : length;
-    const char *cr = memchr(bytes, '\r', end);
+    size_t end = 0;
 
-    return cr ? (size_t)(cr - bytes) : end;
+    /* Not by memchr: to look for one of them far behind the other, line by
+     * line, would take time with the square of the length. */
+    while (end < length && bytes[end] != '\n' && bytes[end] != '\r')
+        end++;
+    return end;
 }
 
 int sse_feed(struct sse *sse, const char *bytes, size_t length,

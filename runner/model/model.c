@@ -248,5 +248,6 @@ int64_t model_cost_microusd(const struct model_price *price,
             part(usage->cache_write_tokens, price->cache_write, price->input) +
             part(usage->output_tokens, price->output, 0);
     /* Prices are for a million; a started millionth counts. */
-    return (int64_t)((total + 999999) / 1000000);
+    total = (total + 999999) / 1000000;
+    return total > INT64_MAX ? INT64_MAX : (int64_t)total;
 }

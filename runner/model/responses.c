@@ -3,6 +3,9 @@
 #include "base/json.h"
 #include "base/memory.h"
 
+/* Of one reply: more than any model has, and few enough to be added up. */
+#define TOKENS_MAX ((int64_t)1000000000000)
+
 static sse_handler on_event;
 
 void responses_init(struct responses *responses, struct model_reply *reply)
@@ -151,6 +154,8 @@ static int64_t tokens(const cJSON *object, const char *key)
 {
     int64_t count = json_get_int64(object, key, 0);
 
+    if (count > TOKENS_MAX)
+        return TOKENS_MAX;
     return count < 0 ? 0 : count;
 }
 
@@ -267,6 +272,8 @@ static int on_event(void *context, struct span name, struct span data,
 int responses_feed(struct responses *responses, const char *data, size_t length,
                    struct error *err)
 {
+    if (responses->completed)
+        return 1;
     responses->bytes += length;
     if (responses->bytes > MODEL_REPLY_BYTES_MAX) {
         error_set(err, ERROR_PROTOCOL,
@@ -274,7 +281,7 @@ int responses_feed(struct responses *responses, const char *data, size_t length,
                   MODEL_REPLY_BYTES_MAX);
         return no_retry(responses, -1);
     }
-    if (sse_feed(&responses->sse, data, length, err))
+    if (sse_feed(&responses->sse, data, length, err) && !responses->completed)
         return -1;
     return responses->completed;
 }

@@ -149,7 +149,16 @@ static int64_t wait_of(const struct failure_headers *headers, int64_t now)
     return wait;
 }
 
-/* "... Please try again in 11.054s ..." */
+/* The unit that a word of a message means; seconds if it is none. */
+static const char *unit_of(const char *word)
+{
+    word += strspn(word, " ");
+    if (!strncmp(word, "ms", 2) || !strncmp(word, "mil", 3))
+        return "ms";
+    return *word == 'm' ? "m" : *word == 'h' ? "h" : "s";
+}
+
+/* "... Please try again in 11.054s ...", "7m12s", "35 seconds" */
 static int64_t wait_in_text(const char *message)
 {
     static const char words[] = "try again in ";
@@ -161,15 +170,16 @@ static int64_t wait_in_text(const char *message)
     if (!at)
         return FAILURE_WAIT_UNKNOWN;
     at += strlen(words);
-    length = strspn(at, "0123456789.");
-    if (!length || length > sizeof(amount) - 8)
-        return FAILURE_WAIT_UNKNOWN;
+    length = strspn(at, "0123456789.hms");
     while (length && at[length - 1] == '.')
         length--;
+    if (!length || length > sizeof(amount) - 4)
+        return FAILURE_WAIT_UNKNOWN;
     memcpy(amount, at, length);
-    at += length + strspn(at + length, " ");
-    snprintf(amount + length, sizeof(amount) - length, "%s",
-             !strncmp(at, "ms", 2) ? "ms" : "s");
+    amount[length] = '\0';
+    if (isdigit((unsigned char)amount[length - 1]))
+        snprintf(amount + length, sizeof(amount) - length, "%s",
+                 unit_of(at + length));
     if (number_go_duration_ms(amount, &wait))
         return FAILURE_WAIT_UNKNOWN;
     return wait;
@@ -300,6 +310,8 @@ struct failure failure_of_status(int status, struct span text,
     failure.retry = found.retry;
     if (!strcmp(headers->should_retry, "false"))
         failure.retry = false;
+    if (!strcmp(headers->should_retry, "true") && !(named && !named->retry))
+        failure.retry = true;
     if (failure.wait_ms < 0 && failure.retry)
         failure.wait_ms = wait_in_text(body.message);
     message = *body.message ? excerpt(body.message, strlen(body.message))

@@ -457,6 +457,13 @@ static _Noreturn void serve(int control, int signals)
     }
 }
 
+/* What the owner ignores, commands must not: a shell cannot even trap it. */
+static void reset_signals(void)
+{
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL); /* fails for those that cannot be ignored */
+}
+
 _Noreturn void init_main(const struct init_setup *setup)
 {
     struct control packet;
@@ -466,6 +473,7 @@ _Noreturn void init_main(const struct init_setup *setup)
 
     sigfillset(&mask);
     sigprocmask(SIG_SETMASK, &mask, NULL);
+    reset_signals();
     if (!receive(setup->control, &packet, fds) || packet.type != CONTROL_GO)
         _exit(1);
     /* Before the filter: descriptors of other sandboxes and of the runner

@@ -1,6 +1,7 @@
 #include "runner/tools/output.h"
 
 #include <errno.h>
+#include <stdbool.h>
 
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -71,15 +72,34 @@ static void add_marker(struct buffer *out, size_t dropped)
                 dropped);
 }
 
-/* At a character's border even in bytes that are no UTF-8: a continuation
- * run of more than three is none. */
-static size_t cut_down(struct span text, size_t limit)
+static bool continues(char byte)
 {
-    size_t cut = utf8_floor(text.data, text.length, limit);
-
-    return limit - cut > 3 ? limit : cut;
+    return ((unsigned char)byte & 0xC0) == 0x80;
 }
 
+/* How many bytes a character has that begins so. */
+static size_t character_length(char lead)
+{
+    unsigned char byte = (unsigned char)lead;
+
+    return byte < 0xC0 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+}
+
+/* Before the character that is not whole at `limit`. Only what lies before is
+ * looked at: behind it may be the tail, which is from elsewhere. */
+static size_t cut_down(struct span text, size_t limit)
+{
+    size_t back = 1;
+
+    while (back < 4 && back < limit && continues(text.data[limit - back]))
+        back++;
+    if (limit && character_length(text.data[limit - back]) > back)
+        return limit - back;
+    return limit;
+}
+
+/* Behind the rest of a character that began before `limit`. In bytes that are
+ * no UTF-8 a run of more than three such bytes is none. */
 static size_t cut_up(struct span text, size_t limit)
 {
     size_t cut = utf8_ceiling(text.data, text.length, limit);

@@ -132,6 +132,11 @@ static const struct attack needed[] = {
     {"devices", "head -c 4 /dev/urandom > /dev/null && echo > /dev/null"},
     {"a user and a host name",
      "[ \"$(whoami)\" = agent ] && [ \"$(hostname)\" = nightjar ]"},
+    /* Python itself ignores 13 and 25. */
+    {"signals", "py:import signal\nfor s in range(1, 32):\n"
+                "    if s not in (9, 13, 19, 25):\n"
+                "        assert signal.getsignal(s) != signal.SIG_IGN, s"},
+    {"a broken pipe ends a program", "trap 'exit 1' PIPE; yes | head -1"},
     {"modes", "touch m && chmod 755 m && [ -x m ]"},
     {"pipes and sockets in the workspace", "mkfifo p && rm p"},
     {"own loopback",

@@ -281,7 +281,7 @@ static void test_entries(void)
     answers("other", "three");
     bad("version: 1\ntasks:\n  - {task: t, turns: []}\n  - {task: u, turns: "
         "[1]}",
-        FILE_NAME ":4:22: expected a map");
+        FILE_NAME ":4:23: expected a map");
 }
 
 int main(void)

@@ -69,6 +69,8 @@ PARTS := $(filter-out $(B)/runner/main.o,$(OBJECTS))
 
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c \
 	tests/attacks/test_*.c))
+REPLAYS := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/fuzz/replay_%,\
+	$(wildcard tests/fuzz/fuzz_*.c))
 TEST_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/server/*.c))
 BENCH_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 SCRIPT_TESTS := $(wildcard tests/cli/*.t)
@@ -96,6 +98,11 @@ $(UNIT_TESTS): $(B)/%: $(B)/%.o $(B)/tests/tap.o $(B)/libnightjar.a
 	@echo "  LD  $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LDLIBS) -lm
 
+$(REPLAYS): $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o \
+		$(B)/tests/fuzz/replay.o $(B)/tests/tap.o $(B)/libnightjar.a
+	@echo "  LD  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LDLIBS) -lm
+
 $(TEST_PROGRAMS) $(BENCH_PROGRAMS): $(B)/%: $(B)/%.o $(B)/libnightjar.a
 	@echo "  LD  $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LDLIBS) -lm
@@ -109,10 +116,10 @@ build/demo-deps: .ci/deps
 	@mkdir -p build && touch $@
 
 ## test: build and run every test (VARIANT=asan: under the sanitizers)
-test: build/test-deps all $(UNIT_TESTS) $(TEST_PROGRAMS)
-	LSAN_OPTIONS=suppressions=$(abspath tests/lsan.supp):print_suppressions=0 \
+test: build/test-deps all $(UNIT_TESTS) $(REPLAYS) $(TEST_PROGRAMS)
+	@LSAN_OPTIONS=suppressions=$(abspath tests/lsan.supp):print_suppressions=0 \
 		NIGHTJAR_BUILD=$(abspath $(B)) prove --jobs $(PROVE_JOBS) --timer \
-		--exec tests/run-one $(UNIT_TESTS) $(SCRIPT_TESTS)
+		--exec tests/run-one $(UNIT_TESTS) $(REPLAYS) $(SCRIPT_TESTS)
 
 build/test-deps: .ci/deps
 	@.ci/deps test

@@ -23,7 +23,7 @@ void conversation_add(struct conversation *conversation, struct span item)
     size_t before = body->length;
 
     if ((conversation->items && buffer_add_byte(body, ',')) ||
-        buffer_add_span(body, item)) {
+        buffer_add_span(body, item) || !buffer_reserve(body, sizeof(tail))) {
         buffer_truncate(body, before);
         conversation->full = true;
         return;
@@ -35,8 +35,14 @@ void conversation_add(struct conversation *conversation, struct span item)
 
 /* Items of ours may hold output of commands: known secrets are masked before
  * the model sees them. What the model sent goes back as it came. */
-static void add_own(struct conversation *conversation, struct buffer *item)
+static void add_own(struct conversation *conversation, struct json *json)
 {
+    struct buffer *item = json->out;
+
+    if (json->full) {
+        conversation->full = true;
+        return;
+    }
     if (conversation->link)
         secrets_mask(conversation->link->secrets, item->data, item->length);
     conversation_add(conversation, buffer_span(item));
@@ -48,7 +54,7 @@ void conversation_add_message(struct conversation *conversation,
     CLEANUP(buffer_free) struct buffer item = {0};
     struct json json;
 
-    buffer_init(&item, CONVERSATION_BYTES_MAX);
+    buffer_init(&item, conversation->body.maximum);
     json = json_to(&item);
     json_object(&json);
     json_member_string(&json, "type", "message");
@@ -62,7 +68,7 @@ void conversation_add_message(struct conversation *conversation,
     json_end(&json);
     json_end(&json);
     json_end(&json);
-    add_own(conversation, &item);
+    add_own(conversation, &json);
 }
 
 static void add_output(struct conversation *conversation, const char *call_id,
@@ -71,7 +77,7 @@ static void add_output(struct conversation *conversation, const char *call_id,
     CLEANUP(buffer_free) struct buffer item = {0};
     struct json json;
 
-    buffer_init(&item, CONVERSATION_BYTES_MAX);
+    buffer_init(&item, conversation->body.maximum);
     json = json_to(&item);
     json_object(&json);
     json_member_string(&json, "type",
@@ -84,7 +90,7 @@ static void add_output(struct conversation *conversation, const char *call_id,
     else
         json_bytes(&json, content.data, content.length);
     json_end(&json);
-    add_own(conversation, &item);
+    add_own(conversation, &json);
 }
 
 void conversation_add_output(struct conversation *conversation,

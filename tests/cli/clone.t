@@ -121,17 +121,22 @@ stop "$GIT_PID"
 
 # ---- HTTPS ------------------------------------------------------------------
 
-make_certificate "$TMPDIR/tls"
-start_git_server "$TMPDIR/bare" --tls "$TMPDIR/tls/cert.pem" "$TMPDIR/tls/key.pem"
-clone_task https-unknown "$GIT_URL/web.git"
-is "$VERDICT" "error repository" "https: an unknown authority is refused"
-like "$MESSAGE" "localhost" "and the host named"
-SSL_CERT_FILE=$TMPDIR/tls/cert.pem
-export SSL_CERT_FILE
-clone_task https "$GIT_URL/web.git"
-is "$VERDICT" "passed completed" "https with SSL_CERT_FILE"
-unset SSL_CERT_FILE
-stop "$GIT_PID"
+# The certificate's name: libgit2 with mbedTLS knows no addresses in them.
+if getent hosts localhost >/dev/null; then
+    make_certificate "$TMPDIR/tls"
+    start_git_server "$TMPDIR/bare" --tls "$TMPDIR/tls/cert.pem" "$TMPDIR/tls/key.pem"
+    clone_task https-unknown "$GIT_URL/web.git"
+    is "$VERDICT" "error repository" "https: an unknown authority is refused"
+    like "$MESSAGE" "localhost" "and the host named"
+    SSL_CERT_FILE=$TMPDIR/tls/cert.pem
+    export SSL_CERT_FILE
+    clone_task https "$GIT_URL/web.git"
+    is "$VERDICT" "passed completed" "https with SSL_CERT_FILE"
+    unset SSL_CERT_FILE
+    stop "$GIT_PID"
+else
+    skip "localhost does not resolve on this machine" 3
+fi
 
 # ---- SSH --------------------------------------------------------------------
 

@@ -70,6 +70,36 @@ static int is_ignored(struct walk *walk, const char *path, bool folder,
     return 0;
 }
 
+/* Opens an entry for reading without following it. One whose mode shuts out
+ * even its owner is opened all the same: to hide a file must not be that
+ * easy. */
+static int open_entry(int folder, const char *name, int flags)
+{
+    CLEANUP(fd_close) int place = -1;
+    CLEANUP(mem_free) char *path = NULL;
+    struct stat info;
+    int fd = openat(folder, name, flags | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd >= 0 || errno != EACCES)
+        return fd;
+    place = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (place < 0 || fstat(place, &info) || info.st_uid != geteuid() ||
+        S_ISLNK(info.st_mode)) {
+        errno = EACCES;
+        return -1;
+    }
+    path = mem_format("/proc/self/fd/%d", place);
+    if (chmod(path, (info.st_mode & 07777) |
+                        (S_ISDIR(info.st_mode) ? S_IRWXU : S_IRUSR)))
+        return -1;
+    fd = openat(folder, name, flags | O_NOFOLLOW | O_CLOEXEC);
+    /* A folder's entries must be reachable as long as it is read; the mode of
+     * a file tells whether it can be executed. */
+    if (!S_ISDIR(info.st_mode) && chmod(path, info.st_mode & 07777))
+        fd_reset(&fd);
+    return fd;
+}
+
 /* ---- entries ----------------------------------------------------------- */
 
 static int add_entry(struct walk *walk, const char *path, const git_oid *oid,
@@ -109,8 +139,7 @@ static int add_file(struct walk *walk, int folder, const char *name,
 {
     CLEANUP(buffer_free) struct buffer content = {0};
     CLEANUP(fd_close)
-    int fd = openat(folder, name,
-                    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = open_entry(folder, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     struct stat info;
     git_oid oid;
 
@@ -225,8 +254,7 @@ static int visit_folder(struct walk *walk, int parent, const char *name,
 {
     CLEANUP(directory_close) DIR *directory = NULL;
     struct dirent *entry;
-    int fd =
-        openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open_entry(parent, name, O_RDONLY | O_DIRECTORY);
 
     directory = fd < 0 ? NULL : fdopendir(fd);
     if (!directory) {

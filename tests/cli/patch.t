@@ -98,9 +98,9 @@ is "$(git -C "$CHECKOUT" diff --cached --name-only)" "sub/file" \
 change committed 'echo c > c.txt && git add -A && git commit -qm c && echo d > d.txt'
 is "$(git -C "$CHECKOUT" diff --cached --name-only | tr '\n' ' ')" \
     "c.txt d.txt " "what the agent committed is part of it"
-change special 'mkfifo pipe && echo x > x.txt && chmod 000 bare-end.txt'
-is "$(git -C "$CHECKOUT" diff --cached --name-only)" "x.txt" \
-    "a pipe is left out, a file without rights read"
+change special 'mkfifo pipe && echo x > x.txt && mkdir hidden && echo y > hidden/y.txt && chmod 000 bare-end.txt hidden'
+is "$(git -C "$CHECKOUT" diff --cached --name-only | tr '\n' ' ')" \
+    "hidden/y.txt x.txt " "a pipe is left out; what has no rights is read"
 change setup 'echo mine >> README.md' \
     '    setup: ["echo generated > generated.txt && echo touched >> crlf.txt"]'
 is "$(git -C "$CHECKOUT" diff --cached --name-only)" "README.md" \

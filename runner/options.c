@@ -82,8 +82,12 @@ static int take_option(struct cursor *cursor, struct options *options,
         find_option(word, length, options->command);
     const char *value = word[length] ? word + length + is_long : NULL;
 
-    if (!option)
-        return unknown_option(word, options->command, err);
+    if (!option) {
+        CLEANUP(mem_free)
+        char *name = mem_bytes(word, is_long ? length : strlen(word));
+
+        return unknown_option(name, options->command, err);
+    }
     if (!option->argument && value)
         return error_set(err, ERROR_USAGE, "%s takes no value", option->name);
     if (option->argument && !value) {

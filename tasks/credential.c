@@ -63,6 +63,9 @@ struct credential credential_for_url(const char *url)
     CLEANUP(mem_free) char *host = host_of(url);
     struct credential none = {NULL, NULL};
 
+    /* Programs do not agree on where a host ends that holds a backslash. */
+    if (strchr(url, '\\'))
+        return none;
     if (strncmp(url, "https://", 8) != 0 &&
         (strncmp(url, "http://", 7) != 0 || !is_loopback(host)))
         return none;

@@ -108,9 +108,9 @@ static bool is_here_document(const char *text)
 /* A quoted argument and nothing behind it. */
 static bool is_quoted_argument(const char *text, struct span *inside)
 {
-    const char *end = strchr(text + 1, '\'');
+    const char *end = *text == '\'' ? strchr(text + 1, '\'') : NULL;
 
-    if (*text != '\'' || !end || *skip_blanks(end + 1))
+    if (!end || *skip_blanks(end + 1))
         return false;
     *inside = (struct span){text + 1, (size_t)(end - text - 1)};
     return true;

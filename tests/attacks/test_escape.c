@@ -472,6 +472,7 @@ int main(void)
 {
     struct sandbox_identity who = {ORDINARY_USER, ORDINARY_USER};
     const char *temporary = getenv("TMPDIR");
+    CLEANUP(mem_free) char *own = NULL;
 
     if (geteuid()) {
         test_all("user");
@@ -481,7 +482,8 @@ int main(void)
     /* Then the same as somebody else, with a folder of their own. */
     if (temporary && chmod(temporary, 0711))
         tap_note("chmod %s failed", temporary);
-    setenv("TMPDIR", mem_format("%s/user", temporary ? temporary : "/tmp"), 1);
+    own = mem_format("%s/user", temporary ? temporary : "/tmp");
+    setenv("TMPDIR", own, 1);
     if (mkdir(getenv("TMPDIR"), 0700) ||
         chown(getenv("TMPDIR"), who.uid, who.gid) || setgroups(0, NULL) ||
         setresgid(who.gid, who.gid, who.gid) ||

@@ -173,8 +173,7 @@ static int remove_entries(struct removal *removal, int fd, int depth);
 /* Opens a folder; one of ours whose mode shuts us out is opened up. */
 static int open_folder(int dirfd, const char *name)
 {
-    static const int flags =
-        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    static const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     int fd = openat(dirfd, name, flags);
 
     if (fd < 0 && errno == EACCES &&
@@ -256,8 +255,7 @@ static int remove_entries(struct removal *removal, int fd, int depth)
     directory = copy < 0 ? NULL : fdopendir(copy);
     if (!directory) {
         fd_reset(&copy);
-        return error_set_errno(removal->err, ERROR_IO, errno,
-                               "read directory");
+        return error_set_errno(removal->err, ERROR_IO, errno, "read directory");
     }
     rewinddir(directory);
     while ((entry = readdir(directory))) {

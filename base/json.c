@@ -35,8 +35,8 @@ static size_t number_length(struct span text)
     }
     if (at < text.length && (text.data[at] | 0x20) == 'e') {
         at++;
-        at += at < text.length &&
-              (text.data[at] == '+' || text.data[at] == '-');
+        at +=
+            at < text.length && (text.data[at] == '+' || text.data[at] == '-');
         digits = count_digits(text, at);
         return digits ? at + digits : 0;
     }
@@ -56,8 +56,8 @@ static const char *trap_outside(struct span text, size_t *at, int *depth)
     if (c == '}' || c == ']')
         --*depth;
     if (c == '-' || isdigit((unsigned char)c)) {
-        size_t number = number_length(
-            (struct span){text.data + *at, text.length - *at});
+        size_t number =
+            number_length((struct span){text.data + *at, text.length - *at});
 
         if (!number)
             return "malformed number";

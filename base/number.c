@@ -198,8 +198,8 @@ int number_go_duration_ms(const char *text, int64_t *out)
         unit = find_unit(units, ARRAY_LENGTH(units), text);
         if (!unit && (*text || !first))
             return -1;
-        total += (__int128)(value + beyond) *
-                 (unit ? unit->factor : 1000000000);
+        total +=
+            (__int128)(value + beyond) * (unit ? unit->factor : 1000000000);
         text += unit ? strlen(unit->name) : 0;
         if (total > (__int128)INT64_MAX * 1000000)
             return -1;

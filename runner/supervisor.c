@@ -25,7 +25,6 @@
 #define WORKER_GRACE_MS 300000
 #define REST_TIMEOUT_MS 5000 /* for what a dead worker had sent */
 #define WORKERS_MAX 1024
-#define SOCKET_BYTES (1 << 20)
 
 struct run {
     struct supervision *supervision;
@@ -262,72 +261,23 @@ static int on_event(void *context, struct worker *worker, const cJSON *event,
                                 is_durable(type), err);
 }
 
-/* In the child: everything of the supervisor's goes but the two descriptors
- * that a worker needs. */
-static _Noreturn void become_worker(struct run *run, const struct task *task,
-                                    const char *scratch, int link, pid_t parent)
-{
-    size_t index = (size_t)(task - run->supervision->plan->tasks);
-    struct worker_job job = {.task = task,
-                             .secrets = run->supervision->secrets,
-                             .key = run->supervision->keys[index],
-                             .scratch = scratch,
-                             .filter = &run->filter,
-                             .link = 3,
-                             .supervisor = parent};
-
-    /* The guard's pipe must outlive the supervisor in here. The pair is moved
-     * up first so that neither is overwritten. */
-    int high_link = fcntl(link, F_DUPFD_CLOEXEC, 10);
-    int high_pipe = fcntl(run->guard.pipe, F_DUPFD_CLOEXEC, 10);
-
-    if (high_link < 0 || high_pipe < 0 || dup3(high_link, 3, O_CLOEXEC) < 0 ||
-        dup3(high_pipe, 4, O_CLOEXEC) < 0 ||
-        syscall(SYS_close_range, 5U, ~0U, 0U))
-        _exit(1);
-    worker_main(&job);
-}
-
 static int start_worker(struct run *run, struct worker *worker,
                         const struct task *task, struct error *err)
 {
-    pid_t parent = getpid();
-    int ends[2];
-    int size = SOCKET_BYTES;
+    const struct supervision *supervision = run->supervision;
+    size_t index = (size_t)(task - supervision->plan->tasks);
+    CLEANUP(mem_free)
+    char *scratch = mem_format("%s/%zu", run->guard.scratch, index);
+    struct worker_job job = {.task = task,
+                             .secrets = supervision->secrets,
+                             .key = supervision->keys[index],
+                             .scratch = scratch,
+                             .filter = &run->filter,
+                             .supervisor = getpid()};
     struct json event;
 
-    *worker = (struct worker){.pidfd = -1,
-                              .socket = -1,
-                              .artifact_fd = -1,
-                              .transcript = -1,
-                              .began = clock_now_ms(),
-                              .kill_at = CLOCK_NEVER};
-    buffer_init(&worker->received,
-                LINK_TRANSCRIPT_MAX + 2 * WORKER_RECEIVE_BYTES);
-    worker->scratch =
-        mem_format("%s/%zu", run->guard.scratch,
-                   (size_t)(task - run->supervision->plan->tasks));
-    if (mkdir(worker->scratch, 0700))
-        return error_set_errno(err, ERROR_IO, errno, "mkdir %s",
-                               worker->scratch);
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
-        return error_set_errno(err, ERROR_IO, errno, "socketpair");
-    setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    worker->pid = fork();
-    if (worker->pid == 0)
-        become_worker(run, task, worker->scratch, ends[1], parent);
-    close(ends[1]);
-    worker->socket = ends[0];
-    if (worker->pid < 0)
-        return error_set_errno(err, ERROR_IO, errno, "fork");
-    worker->pidfd = (int)syscall(SYS_pidfd_open, worker->pid, 0);
-    if (worker->pidfd < 0) {
-        error_set_errno(err, ERROR_IO, errno, "pidfd_open");
-        kill(worker->pid, SIGKILL);
-        waitpid(worker->pid, NULL, 0);
+    if (worker_start(worker, &job, run->guard.pipe, err))
         return -1;
-    }
-    worker->task = task;
     run->running++;
     event = begin_event(run, "task_started", task->id);
     json_member_int(&event, "attempts", task->attempts);

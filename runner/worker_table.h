@@ -6,6 +6,7 @@
 
 #include "runner/link.h"
 #include "runner/run_directory.h"
+#include "runner/worker.h"
 #include "tasks/task.h"
 
 #define WORKER_ARTIFACT_BYTES_MAX ((size_t)512 << 20)
@@ -38,6 +39,13 @@ struct worker {
     bool stopped;    /* killed because the run ends now */
     bool late;       /* killed because it did not end in time */
 };
+
+/* Creates the job's scratch folder and forks its worker, which keeps nothing
+ * of the supervisor's but its end of the socket and `guard`, the pipe that
+ * tells the guard that somebody lives. job->link is set in the worker. On
+ * failure the entry stays free (ERROR_IO). */
+int worker_start(struct worker *worker, const struct worker_job *job, int guard,
+                 struct error *err);
 
 /* What the supervisor does with an accepted event; -1 only for its own
  * faults. */

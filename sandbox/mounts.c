@@ -408,9 +408,8 @@ static int mount_root(int staging)
     root = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC,
                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     close(context);
-    if (root < 0 ||
-        syscall(SYS_move_mount, root, "", staging, "",
-                MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH))
+    if (root < 0 || syscall(SYS_move_mount, root, "", staging, "",
+                            MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH))
         return -1;
     return root;
 }

@@ -66,8 +66,6 @@ case("big-line", [dict(done, huge_line=20000000)], "passed completed", 1)
 case("huge-text", [dict(done, huge_text=20000000)], "passed completed", 1)
 case("endless", [{"endless": True}], "error protocol", 1)
 case("comments", [{"endless": "comments"}], "error protocol", 1)
-case("stall", [{"items": [{"message": "x"}], "stall_after_event": 2}, done],
-     "passed completed", 2)
 case("drip", [dict(done, drip={"bytes": 100, "interval_ms": 20})],
      "passed completed", 1)
 case("error-event", [{"error_event": {"code": "server_error",
@@ -112,9 +110,9 @@ with open(folder + "/expected.json", "w") as file:
                in cases.items()}, file)
 with open(folder + "/tasks.yaml", "w") as file:
     file.write("""version: 1
-model: {name: m, max_retries: 1, idle_timeout: 2s, request_timeout: 2m}
+model: {name: m, max_retries: 1, idle_timeout: 2m, request_timeout: 10m}
 run: {jobs: 6}
-defaults: {repo: work, changes: any, timeout: 3m}
+defaults: {repo: work, changes: any, timeout: 15m}
 tasks:
 """)
     for name in cases:
@@ -175,6 +173,24 @@ ok "the same junit.xml again" cmp "$TMPDIR/again.junit" \
     "$TMPDIR/out/reports/junit.xml"
 status_is 1 "the key is nowhere in the run directory" \
     grep -rq sk-errors-0123456789 "$TMPDIR/out"
+
+# A stream that stops for longer than idle_timeout. On a busy machine the good
+# answer may come too late as well, so the number of requests is open.
+stop "$MODEL_PID"
+cat >"$TMPDIR/stall.json" <<'END'
+{"responses": [{"items": [{"message": "x"}], "stall_after_event": 2},
+               {"items": [{"message": "done"}]}], "repeat": "last"}
+END
+start_model_server "$TMPDIR/stall.json"
+cat >"$TMPDIR/stall.yaml" <<'END'
+version: 1
+model: {name: m, max_retries: 20, idle_timeout: 1s}
+tasks: [{id: stall, repo: work, prompt: p, changes: any}]
+END
+status_is 0 "a stream that stops is asked for again" "$NIGHTJAR" run \
+    "$TMPDIR/stall.yaml" --model-url "$MODEL_URL" --out "$TMPDIR/stall" -q
+like "$(cat "$TMPDIR/stall/journal.jsonl")" '"kind":"network".*nothing came' \
+    "and the journal says why"
 
 # Nobody listens there at all.
 stop "$MODEL_PID"

@@ -16,9 +16,8 @@ static char *request_of(struct conversation *conversation, const char *name)
 {
     struct span request = conversation_request(conversation);
     struct error err = {0};
-    cJSON *json = request.data
-                      ? json_parse(request.data, request.length, &err)
-                      : NULL;
+    cJSON *json =
+        request.data ? json_parse(request.data, request.length, &err) : NULL;
 
     tap_ok(json != NULL, "%s: the request is JSON %s", name, err.text);
     tap_int(cJSON_GetArraySize(json_get_array(json, "input")),
@@ -54,8 +53,7 @@ static void test_prefix(void)
         add_some(&conversation, round);
         free(request_of(&conversation, "asked once"));
         after = request_of(&conversation, "asked again");
-        tap_ok(strlen(after) > strlen(before) &&
-                   !memcmp(before, after, shared),
+        tap_ok(strlen(after) > strlen(before) && !memcmp(before, after, shared),
                "request %d begins with the input of the one before", round + 2);
         free(before);
         before = after;

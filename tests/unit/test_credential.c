@@ -54,41 +54,40 @@ static void test_github(void)
 /* Hosts that look like it, and places where its name may also stand. */
 static void test_look_alikes(void)
 {
-    static const char *const urls[] = {
-        "https://github.com.evil.org/a/b",
-        "https://evilgithub.com/a/b",
-        "https://github.com@evil.org/a/b",
-        "https://github.com:x@evil.org/a/b",
-        "https://evil.org/github.com",
-        "https://evil.org/@github.com/a",
-        "https://evil.org/a://github.com/b",
-        "https://evil.org?@github.com",
-        "https://evil.org#@github.com",
-        "https://evil.org?://github.com",
-        "https://evil.org\\@github.com/a",
-        "https://evil.org\\.github.com/a",
-        "https://evil.org/\\@github.com/a",
-        "https://github.com\\.evil.org/a",
-        "https://github.com:8443/a/b",
-        "https://github.com:/a/b",
-        "https://github.com./a/b",
-        "https://sub.github.com/a/b",
-        "https://github.co/a/b",
-        "https://github.com%2eevil.org/a",
-        "https://github.com evil.org/a",
-        "https:///github.com/a",
-        "https://",
-        "https://@/a",
-        "http://github.com/a/b",
-        "ftp://github.com/a/b",
-        "git://github.com/a/b",
-        "ssh://git@github.com/a/b",
-        "git@github.com:a/b",
-        "/github.com/a/b",
-        "github.com/a/b",
-        "",
-        "https:/github.com/a/b",
-        "file://github.com/a/b"};
+    static const char *const urls[] = {"https://github.com.evil.org/a/b",
+                                       "https://evilgithub.com/a/b",
+                                       "https://github.com@evil.org/a/b",
+                                       "https://github.com:x@evil.org/a/b",
+                                       "https://evil.org/github.com",
+                                       "https://evil.org/@github.com/a",
+                                       "https://evil.org/a://github.com/b",
+                                       "https://evil.org?@github.com",
+                                       "https://evil.org#@github.com",
+                                       "https://evil.org?://github.com",
+                                       "https://evil.org\\@github.com/a",
+                                       "https://evil.org\\.github.com/a",
+                                       "https://evil.org/\\@github.com/a",
+                                       "https://github.com\\.evil.org/a",
+                                       "https://github.com:8443/a/b",
+                                       "https://github.com:/a/b",
+                                       "https://github.com./a/b",
+                                       "https://sub.github.com/a/b",
+                                       "https://github.co/a/b",
+                                       "https://github.com%2eevil.org/a",
+                                       "https://github.com evil.org/a",
+                                       "https:///github.com/a",
+                                       "https://",
+                                       "https://@/a",
+                                       "http://github.com/a/b",
+                                       "ftp://github.com/a/b",
+                                       "git://github.com/a/b",
+                                       "ssh://git@github.com/a/b",
+                                       "git@github.com:a/b",
+                                       "/github.com/a/b",
+                                       "github.com/a/b",
+                                       "",
+                                       "https:/github.com/a/b",
+                                       "file://github.com/a/b"};
 
     forget();
     setenv("GITHUB_TOKEN", "hub", 1);
@@ -160,7 +159,7 @@ static void test_loopback(void)
     has_none("http://127.0.0.1\\@evil.org/a");
 }
 
-/* ---- events ---------------------------------------------------------------- */
+/* ---- events ------------------------------------------------------------- */
 
 static void test_event(void)
 {
@@ -216,15 +215,15 @@ static void test_event_limit(void)
 static void test_worker_events(void)
 {
     static const char *const yes[] = {
-        "attempt_started", "repository_ready", "sandbox_ready",
-        "step_finished",   "turn_finished",    "request_retried",
-        "tool_finished",   "patch_made",       "verify_finished",
-        "attempt_finished"};
-    static const char *const no[] = {
-        "run_started",      "task_planned",    "task_started",
-        "artifact_written", "task_finished",   "run_interrupted",
-        "run_finished",     "",                "Attempt_started",
-        "event_too_long",   "attempt_started "};
+        "attempt_started", "repository_ready", "sandbox_ready", "step_finished",
+        "turn_finished",   "request_retried",  "tool_finished", "patch_made",
+        "verify_finished", "attempt_finished"};
+    static const char *const no[] = {"run_started",     "task_planned",
+                                     "task_started",    "artifact_written",
+                                     "task_finished",   "run_interrupted",
+                                     "run_finished",    "",
+                                     "Attempt_started", "event_too_long",
+                                     "attempt_started "};
 
     for (size_t i = 0; i < ARRAY_LENGTH(yes); i++)
         tap_ok(event_from_worker(yes[i]), "a worker may send %s", yes[i]);

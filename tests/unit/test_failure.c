@@ -16,7 +16,7 @@ static struct failure status_of(int status, const char *body,
                              headers ? headers : &none, NOW, &err);
 }
 
-/* ---- recorded ------------------------------------------------------------- */
+/* ---- recorded ----------------------------------------------------------- */
 
 /* Verdicts that differ, because the samples are of dialects that this program
  * does not speak: a 409 there is a conflict of its own kind and not the lock
@@ -85,7 +85,7 @@ static void test_recorded(void)
     buffer_free(&file);
 }
 
-/* ---- kinds ----------------------------------------------------------------- */
+/* ---- kinds -------------------------------------------------------------- */
 
 static void is(int status, const char *body, enum error_kind kind, bool retry,
                const char *message)
@@ -133,11 +133,13 @@ static void test_bodies(void)
        ERROR_OVERLOADED, true, "model: HTTP 500: the context window broke");
     is(401, "{\"error\":{\"type\":\"server_error\",\"message\":\"m\"}}",
        ERROR_AUTHENTICATION, false, "model: HTTP 401: m");
-    is(500, "{\"error\":{\"type\":\"invalid_request_error\",\"message\":\"m\"}}",
+    is(500,
+       "{\"error\":{\"type\":\"invalid_request_error\",\"message\":\"m\"}}",
        ERROR_OVERLOADED, true, "model: HTTP 500: m");
     is(400, "{\"error\":{\"code\":7,\"type\":[],\"message\":null}}",
        ERROR_REQUEST, false,
-       "model: HTTP 400: {\"error\":{\"code\":7,\"type\":[],\"message\":null}}");
+       "model: HTTP 400: "
+       "{\"error\":{\"code\":7,\"type\":[],\"message\":null}}");
     is(503, "[[[[", ERROR_OVERLOADED, true, "model: HTTP 503: [[[[");
     is(503, "\xFF\x01", ERROR_OVERLOADED, true,
        "model: HTTP 503: \xEF\xBF\xBD ");
@@ -160,15 +162,15 @@ static void test_long_message(void)
     memset(body, 'x', 99999);
     memcpy(body + 599, "\xE2\x82\xAC", 3);
     status_of(500, body, NULL);
-    tap_int((int64_t)strlen(err.text), (int64_t)strlen("model: HTTP 500: ") +
-                                           599,
+    tap_int((int64_t)strlen(err.text),
+            (int64_t)strlen("model: HTTP 500: ") + 599,
             "600 bytes of it, cut at a character");
     memset(body, '\x80', 99999);
     status_of(500, body, NULL);
     tap_ok(strlen(err.text) < ERROR_TEXT_MAX, "bytes that are no text");
 }
 
-/* ---- waiting --------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------ */
 
 static void waits(struct failure_headers headers, int64_t want,
                   const char *name)
@@ -210,15 +212,14 @@ static void test_retry_after_ms(void)
 {
     waits((struct failure_headers){.retry_after_ms = "250"}, 250, "250 ms");
     waits((struct failure_headers){.retry_after_ms = "250.4"}, 251, "250.4 ms");
-    waits((struct failure_headers){.retry_after_ms = "250",
-                                   .retry_after = "9"},
+    waits((struct failure_headers){.retry_after_ms = "250", .retry_after = "9"},
           250, "milliseconds before seconds");
     waits((struct failure_headers){.retry_after_ms = "0", .retry_after = "9"},
           9000, "no milliseconds: seconds");
     waits((struct failure_headers){.retry_after_ms = "-1", .retry_after = "9"},
           9000, "negative milliseconds: seconds");
-    waits((struct failure_headers){.retry_after_ms = "x"},
-          FAILURE_WAIT_UNKNOWN, "garbage");
+    waits((struct failure_headers){.retry_after_ms = "x"}, FAILURE_WAIT_UNKNOWN,
+          "garbage");
 }
 
 static void test_reset_headers(void)
@@ -245,7 +246,8 @@ static void test_reset_headers(void)
                                    .reset_tokens = "garbage"},
           FAILURE_WAIT_UNKNOWN, "garbage");
     waits((struct failure_headers){.remaining_tokens = "0",
-                                   .reset_tokens = "1.2s", .retry_after = "9"},
+                                   .reset_tokens = "1.2s",
+                                   .retry_after = "9"},
           9000, "Retry-After comes first");
 }
 
@@ -259,10 +261,10 @@ static void test_should_retry(void)
     tap_ok(status_of(500, "", &odd).retry, "500 and garbage");
     tap_ok(status_of(400, "", &yes).retry, "400 but x-should-retry true");
     tap_ok(!status_of(400, "", &odd).retry, "400 and garbage");
-    tap_ok(!status_of(429, "{\"error\":{\"code\":\"insufficient_quota\"}}",
-                      &yes)
-                .retry,
-           "waiting fills no account, whatever the header says");
+    tap_ok(
+        !status_of(429, "{\"error\":{\"code\":\"insufficient_quota\"}}", &yes)
+             .retry,
+        "waiting fills no account, whatever the header says");
 }
 
 static void says(const char *message, int64_t want)
@@ -318,7 +320,7 @@ static void test_stream(void)
     tap_string(err.text, "model: new_code: failed without a message", "told");
 }
 
-/* ---- how long --------------------------------------------------------------- */
+/* ---- how long ----------------------------------------------------------- */
 
 static void between(int64_t wait_ms, enum error_kind kind, int retry,
                     int64_t least, int64_t most)

@@ -162,7 +162,7 @@ static void test_write(void)
     close(ends[1]);
 }
 
-/* ---- replacing ----------------------------------------------------------- */
+/* ---- replacing ---------------------------------------------------------- */
 
 static void test_replace(void)
 {
@@ -239,7 +239,7 @@ static void test_make_directories(void)
     tap_contains(err.text, "mkdir file: ", "the message");
 }
 
-/* ---- staying beneath ----------------------------------------------------- */
+/* ---- staying beneath ---------------------------------------------------- */
 
 static void opens(int dirfd, const char *path, int flags, bool want)
 {
@@ -299,7 +299,7 @@ static void test_beneath(void)
     tap_int(faccessat(dir, "sub/new", F_OK, 0), 0, "but inside");
 }
 
-/* ---- removing ------------------------------------------------------------ */
+/* ---- removing ----------------------------------------------------------- */
 
 /* A tree that does not want to go. */
 static void make_tree(int dir)

@@ -30,9 +30,9 @@ static void refuses(reader *read, const char *text)
 static void refuses_rubbish(reader *read)
 {
     static const char *const texts[] = {
-        "",     " ",    "a",     "-",       "+",      ".",   "1 ",  " 1",
-        "1x",   "1..2", "--1",   "0x10",    "1e3",    "1,5", "\t1", "1\n",
-        "\xD9\xA1", "nan", "inf", "1-", "- 1"};
+        "",    " ",   "a",        "-",   "+",    ".",   "1 ",
+        " 1",  "1x",  "1..2",     "--1", "0x10", "1e3", "1,5",
+        "\t1", "1\n", "\xD9\xA1", "nan", "inf",  "1-",  "- 1"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
         refuses(read, texts[i]);

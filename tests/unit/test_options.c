@@ -55,11 +55,11 @@ static void test_commands(void)
     static const struct {
         const char *line;
         enum command command;
-    } lines[] = {{"", COMMAND_HELP},          {"--help", COMMAND_HELP},
-                 {"-h", COMMAND_HELP},        {"help", COMMAND_HELP},
-                 {"help run", COMMAND_HELP},  {"--version", COMMAND_VERSION},
-                 {"-V", COMMAND_VERSION},     {"version", COMMAND_VERSION},
-                 {"run a.yaml", COMMAND_RUN}, {"check a b", COMMAND_CHECK},
+    } lines[] = {{"", COMMAND_HELP},           {"--help", COMMAND_HELP},
+                 {"-h", COMMAND_HELP},         {"help", COMMAND_HELP},
+                 {"help run", COMMAND_HELP},   {"--version", COMMAND_VERSION},
+                 {"-V", COMMAND_VERSION},      {"version", COMMAND_VERSION},
+                 {"run a.yaml", COMMAND_RUN},  {"check a b", COMMAND_CHECK},
                  {"report d", COMMAND_REPORT}, {"schema", COMMAND_SCHEMA}};
     struct options options;
 
@@ -103,9 +103,9 @@ static void test_defaults(void)
 
 static void test_forms(void)
 {
-    static const char *const lines[] = {
-        "run a --jobs 4 b", "run --jobs=4 a b", "run a -j 4 b", "run -j4 a b",
-        "run a b --jobs 2 --jobs 4"};
+    static const char *const lines[] = {"run a --jobs 4 b", "run --jobs=4 a b",
+                                        "run a -j 4 b", "run -j4 a b",
+                                        "run a b --jobs 2 --jobs 4"};
     struct options options;
 
     for (size_t i = 0; i < ARRAY_LENGTH(lines); i++) {
@@ -195,8 +195,8 @@ static void test_missing_values(void)
 
 static void test_wrong_values(void)
 {
-    static const char *const jobs[] = {"0",  "1025", "-1", "x",
-                                       "4x", "1.5",  "''", "99999999999999999999"};
+    static const char *const jobs[] = {
+        "0", "1025", "-1", "x", "4x", "1.5", "''", "99999999999999999999"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(jobs); i++) {
         CLEANUP(mem_free) char *line = mem_format("run m --jobs %s", jobs[i]);
@@ -222,7 +222,8 @@ static void test_wrong_values(void)
 
 static void test_arguments(void)
 {
-    is_wrong("run", "run needs MANIFEST...", "'nightjar help run' has examples");
+    is_wrong("run", "run needs MANIFEST...",
+             "'nightjar help run' has examples");
     is_wrong("check", "check needs MANIFEST...",
              "'nightjar help check' has examples");
     is_wrong("report", "report needs RUN_DIRECTORY",

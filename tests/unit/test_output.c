@@ -25,8 +25,7 @@ static void render(struct span text, size_t kept, size_t piece, size_t shown,
     output_free(&output);
 }
 
-static void shows(struct span text, size_t kept, size_t shown,
-                  struct span want)
+static void shows(struct span text, size_t kept, size_t shown, struct span want)
 {
     struct buffer out;
 
@@ -81,11 +80,11 @@ static void test_invalid(void)
 {
     shows(SPAN("a\xFF\0b"), 10, 10, SPAN("a" FFFD "\0b"));
     shows(SPAN("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80"), 8, 8,
-          SPAN(FFFD FFFD FFFD FFFD "\n" ELLIPSIS
-                                   " 2 bytes omitted " ELLIPSIS
+          SPAN(FFFD FFFD FFFD FFFD "\n" ELLIPSIS " 2 bytes omitted " ELLIPSIS
                                    "\n" FFFD FFFD FFFD FFFD));
-    shows(SPAN("a\xFF" "bcdef\xFF"), 4, 4,
-          SPAN("a\n" ELLIPSIS " 5 bytes omitted " ELLIPSIS "\nf" FFFD));
+    shows(SPAN("a\xFF"
+               "bcdef\xFF"),
+          4, 4, SPAN("a\n" ELLIPSIS " 5 bytes omitted " ELLIPSIS "\nf" FFFD));
 }
 
 static void test_shorten(void)
@@ -131,8 +130,8 @@ static void test_clear(void)
 /* Text that is a mixture of all lengths of characters and of rubbish. */
 static void mix(char *text, size_t length, unsigned seed)
 {
-    static const char *const parts[] = {"a", "\n", "\xC3\xA4", EURO,
-                                        "\xF0\x9F\x99\x82", "\xFF", "\x80"};
+    static const char *const parts[] = {
+        "a", "\n", "\xC3\xA4", EURO, "\xF0\x9F\x99\x82", "\xFF", "\x80"};
     size_t at = 0;
 
     while (at < length) {
@@ -212,8 +211,8 @@ static void test_fragments(void)
                    shown, &out);
             wrong += !is_right((struct span){text, length},
                                shown < kept ? kept : shown, &out);
-            differ += !same_in_pieces((struct span){text, length}, kept, shown,
-                                      &out);
+            differ +=
+                !same_in_pieces((struct span){text, length}, kept, shown, &out);
             buffer_free(&out);
         }
     }

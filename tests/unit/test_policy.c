@@ -7,16 +7,22 @@
 #include "base/memory.h"
 #include "tests/tap.h"
 
-#define WORDS(...)                                                \
-    {                                                             \
-        .items = (const char *[]){__VA_ARGS__},                   \
+#define WORDS(...)                                                      \
+    {                                                                   \
+        .items = (const char *[]){__VA_ARGS__},                         \
         .count = sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *) \
     }
 
-#define DENY(...) \
-    {.tool = RULE_TOOL_EXEC, .argv = WORDS(__VA_ARGS__), .decision = RULE_DENY}
-#define ALLOW(...) \
-    {.tool = RULE_TOOL_EXEC, .argv = WORDS(__VA_ARGS__), .decision = RULE_ALLOW}
+#define DENY(...)                                           \
+    {                                                       \
+        .tool = RULE_TOOL_EXEC, .argv = WORDS(__VA_ARGS__), \
+        .decision = RULE_DENY                               \
+    }
+#define ALLOW(...)                                          \
+    {                                                       \
+        .tool = RULE_TOOL_EXEC, .argv = WORDS(__VA_ARGS__), \
+        .decision = RULE_ALLOW                              \
+    }
 
 static int workspace = -1;
 
@@ -25,10 +31,9 @@ static struct decision decide(struct approve_rule *rules, size_t count,
                               const char *tool, const char *arguments,
                               const struct call_patch *patch)
 {
-    struct task task = {
-        .policy = {.approve = rules, .approve_count = count},
-        .tools = TOOL_ALL,
-        .directory = "."};
+    struct task task = {.policy = {.approve = rules, .approve_count = count},
+                        .tools = TOOL_ALL,
+                        .directory = "."};
     const struct call_patch none = {{NULL, 0}, NULL};
     struct tool_context context = {.task = &task, .workspace = workspace};
     struct error err;
@@ -36,9 +41,8 @@ static struct decision decide(struct approve_rule *rules, size_t count,
         .name = tool,
         .arguments = arguments,
         .json = json_parse(arguments, strlen(arguments), &err)};
-    struct decision decision =
-        policy_decide(&context, tool_find(tool, TOOL_ALL), &call,
-                      patch ? patch : &none);
+    struct decision decision = policy_decide(
+        &context, tool_find(tool, TOOL_ALL), &call, patch ? patch : &none);
 
     cJSON_Delete(call.json);
     return decision;
@@ -65,8 +69,7 @@ static void runs(struct approve_rule *rules, size_t count, const char *script,
         decide(rules, count, "exec_command", arguments, NULL);
 
     tap_int(decision.allowed, allowed, "%s: %.*s",
-            allowed ? "allowed" : "denied", (int)strcspn(script, "\n"),
-            script);
+            allowed ? "allowed" : "denied", (int)strcspn(script, "\n"), script);
     tap_int(decision.rule ? (int)(decision.rule - rules) : -1, rule,
             "by rule %d", rule);
 }
@@ -147,10 +150,18 @@ static void test_denied_everywhere(void)
 static void test_not_denied(void)
 {
     struct approve_rule rules[] = {DENY("git", "push", "*")};
-    static const char *const allowed[] = {
-        "",           "git",          "git pull",         "echo git push",
-        "# git push", "'git push'",   "echo 'x; git push'", "gitt push",
-        "git -C x push", "GIT push",  "echo \\; git push", "grep -r 'git push'"};
+    static const char *const allowed[] = {"",
+                                          "git",
+                                          "git pull",
+                                          "echo git push",
+                                          "# git push",
+                                          "'git push'",
+                                          "echo 'x; git push'",
+                                          "gitt push",
+                                          "git -C x push",
+                                          "GIT push",
+                                          "echo \\; git push",
+                                          "grep -r 'git push'"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(allowed); i++)
         runs(rules, 1, allowed[i], true, -1);
@@ -179,9 +190,9 @@ static void test_words(void)
 
 static void test_first_match(void)
 {
-    struct approve_rule rules[] = {
-        ALLOW("git", "push", "--dry-run", "*"), DENY("git", "push", "*"),
-        ALLOW("git", "*"), DENY("*")};
+    struct approve_rule rules[] = {ALLOW("git", "push", "--dry-run", "*"),
+                                   DENY("git", "push", "*"), ALLOW("git", "*"),
+                                   DENY("*")};
 
     runs(rules, 4, "git push --dry-run x", true, 0);
     runs(rules, 4, "git push x", false, 1);
@@ -195,9 +206,10 @@ static void test_first_match(void)
 /* Where all else is denied, what is allowed works in ordinary scripts. */
 static void test_allow_list(void)
 {
-    struct approve_rule rules[] = {ALLOW("make", "*"), ALLOW("cat", "*"),
-                                   {.tool = RULE_TOOL_EXEC,
-                                    .decision = RULE_DENY}};
+    struct approve_rule rules[] = {
+        ALLOW("make", "*"),
+        ALLOW("cat", "*"),
+        {.tool = RULE_TOOL_EXEC, .decision = RULE_DENY}};
 
     runs(rules, 3, "make test", true, 0);
     runs(rules, 3, "make test 2>&1 | cat >log", true, 1);
@@ -260,7 +272,7 @@ static void test_tools(void)
            "any: commands");
 }
 
-/* ---- patches ------------------------------------------------------------------- */
+/* ---- patches ------------------------------------------------------------ */
 
 #define ADD(path) "*** Add File: " path "\n+x\n"
 #define DELETE(path) "*** Delete File: " path "\n"
@@ -280,8 +292,10 @@ static void patches(struct approve_rule *rules, size_t count, const char *text,
             (int)strcspn(place, "\n"), place);
 }
 
-#define PATHS(what, ...) \
-    {.tool = RULE_TOOL_PATCH, .paths = WORDS(__VA_ARGS__), .decision = what}
+#define PATHS(what, ...)                                                       \
+    {                                                                          \
+        .tool = RULE_TOOL_PATCH, .paths = WORDS(__VA_ARGS__), .decision = what \
+    }
 
 static void test_paths(void)
 {
@@ -308,9 +322,9 @@ static void test_paths(void)
 
 static void test_path_lists(void)
 {
-    struct approve_rule rules[] = {PATHS(RULE_ALLOW, "docs/**"),
-                                   {.tool = RULE_TOOL_PATCH,
-                                    .decision = RULE_DENY}};
+    struct approve_rule rules[] = {
+        PATHS(RULE_ALLOW, "docs/**"),
+        {.tool = RULE_TOOL_PATCH, .decision = RULE_DENY}};
     struct approve_rule commands[] = {DENY("*")};
 
     patches(rules, 2, PATCH(ADD("docs/x")), ".", true);

@@ -5,9 +5,8 @@
 #include "tests/tap.h"
 #include "tests/unit/manifest.h"
 
-#define MANIFEST(model, rest)                                         \
-    "version: 1\nname: shared\nmodel: " model                          \
-    "\ntasks:\n"                                                       \
+#define MANIFEST(model, rest)                                              \
+    "version: 1\nname: shared\nmodel: " model "\ntasks:\n"                 \
     "  - id: one\n    repo: /srv/host-path-one\n    prompt: First.\n" rest \
     "  - id: two\n    repo: /srv/host-path-two\n    prompt: Second.\n" rest
 
@@ -147,10 +146,9 @@ static void tools_are(const char *manifest, const char *want, const char *name)
         struct buffer got;
 
         buffer_init(&got, 1000);
-        cJSON_ArrayForEach(tool, json_get_array(json, "tools"))
-            buffer_addf(&got, "%s%s %s", got.length ? ", " : "",
-                        json_get_text(tool, "type", "?"),
-                        json_get_text(tool, "name", "?"));
+        cJSON_ArrayForEach(tool, json_get_array(json, "tools")) buffer_addf(
+            &got, "%s%s %s", got.length ? ", " : "",
+            json_get_text(tool, "type", "?"), json_get_text(tool, "name", "?"));
         tap_string(got.data, want, "%s", name);
         buffer_free(&got);
     }
@@ -167,8 +165,8 @@ static void test_tools(void)
               "function exec_command, function write_stdin, function "
               "apply_patch, function view_image, function update_plan",
               "another server has functions only");
-    tools_are(MANIFEST(OPENAI, "    tools: [patch]\n"),
-              "custom apply_patch", "those that the task names");
+    tools_are(MANIFEST(OPENAI, "    tools: [patch]\n"), "custom apply_patch",
+              "those that the task names");
 }
 
 /* The schema as one of the files beside the good manifests. */
@@ -209,16 +207,16 @@ static void test_schema(void)
 
 static void test_effort(void)
 {
-    struct loaded loaded = parse(MANIFEST(
-        "{provider: openai, name: m-1, reasoning_effort: high}", ""));
+    struct loaded loaded = parse(
+        MANIFEST("{provider: openai, name: m-1, reasoning_effort: high}", ""));
 
     if (is_good(&loaded, 2, "effort")) {
         CLEANUP(mem_free) char *text = request_of(&loaded.plan.tasks[0]);
         CLEANUP(json_free) cJSON *json = parse_request(text);
 
-        tap_string(json_get_string(json_get_object(json, "reasoning"),
-                                   "effort"),
-                   "high", "the effort is sent");
+        tap_string(
+            json_get_string(json_get_object(json, "reasoning"), "effort"),
+            "high", "the effort is sent");
         tap_ok(!json_get(json, "text"), "no format without a schema");
     }
     loaded_free(&loaded);

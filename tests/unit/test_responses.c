@@ -41,7 +41,7 @@ static void end(struct reading *reading)
     model_reply_free(&reading->reply);
 }
 
-/* ---- recorded streams ------------------------------------------------------ */
+/* ---- recorded streams --------------------------------------------------- */
 
 static bool same_text(const char *a, const char *b)
 {
@@ -110,8 +110,8 @@ static void check_bytes(const char *name, struct span stream,
                         const struct reading *whole)
 {
     static const char last[] = "event: response.completed";
-    const char *terminal = memmem(stream.data, stream.length, last,
-                                  strlen(last));
+    const char *terminal =
+        memmem(stream.data, stream.length, last, strlen(last));
     const char *behind = NULL;
     struct reading slow;
     size_t at = 0;
@@ -121,9 +121,9 @@ static void check_bytes(const char *name, struct span stream,
         feed(&slow, stream.data + at++, 1);
     tap_ok(same(&slow, whole), "%s: byte by byte", name);
     if (terminal)
-        behind = memmem(terminal, stream.length - (size_t)(terminal -
-                                                           stream.data),
-                        "\n\n", 2);
+        behind =
+            memmem(terminal, stream.length - (size_t)(terminal - stream.data),
+                   "\n\n", 2);
     if (whole->status == 1)
         tap_int((int64_t)at, behind - stream.data + 2,
                 "%s: every truncation is incomplete", name);
@@ -231,12 +231,12 @@ static void test_recorded(void)
     buffer_free(&file);
 }
 
-/* ---- written streams ------------------------------------------------------- */
+/* ---- written streams ---------------------------------------------------- */
 
-#define ITEM(index, item)                                           \
+#define ITEM(index, item)                                                   \
     "data: {\"type\":\"response.output_item.done\",\"output_index\":" index \
     ",\"item\":" item "}\n\n"
-#define CALL(id, name) \
+#define CALL(id, name)                                                    \
     "{\"type\":\"function_call\",\"call_id\":\"" id "\",\"name\":\"" name \
     "\",\"arguments\":\"{}\"}"
 #define COMPLETED(response) \
@@ -285,8 +285,8 @@ static void test_items(void)
     end(&reading);
     play(&reading, ITEM("0", "{}") ITEM("1", "{\"type\":7}") DONE);
     tap_int((int64_t)reading.reply.count, 2, "items without a type are kept");
-    tap_bytes(reading.reply.items[0].raw.data, reading.reply.items[0].raw.length,
-              "{}", 2, "as they are");
+    tap_bytes(reading.reply.items[0].raw.data,
+              reading.reply.items[0].raw.length, "{}", 2, "as they are");
     end(&reading);
 }
 
@@ -296,14 +296,15 @@ static void test_raw_bytes(void)
         "{ \"id\" : \"\\u0041\\/\",\t\"n\":1.0e0, \"type\":\"new\" }";
     static const char stream[] =
         "data: {\"item\" :  { \"id\" : \"\\u0041\\/\",\t\"n\":1.0e0, "
-        "\"type\":\"new\" } , \"type\" : \"response.output_item.done\"}\n\n"
-        DONE;
+        "\"type\":\"new\" } , \"type\" : "
+        "\"response.output_item.done\"}\n\n" DONE;
     struct reading reading;
 
     play(&reading, stream);
     tap_int((int64_t)reading.reply.count, 1, "an item, spaced and escaped");
-    tap_bytes(reading.reply.items[0].raw.data, reading.reply.items[0].raw.length,
-              item, strlen(item), "is kept byte for byte");
+    tap_bytes(reading.reply.items[0].raw.data,
+              reading.reply.items[0].raw.length, item, strlen(item),
+              "is kept byte for byte");
     tap_int(reading.reply.items[0].type, ITEM_OTHER, "of an unknown type");
     end(&reading);
 }
@@ -315,12 +316,13 @@ static void test_calls(void)
     play(&reading,
          ITEM("0", "{\"type\":\"function_call\",\"call_id\":\"c\",\"name\":"
                    "\"n\",\"arguments\":{\"a\":[1,\"x\"]}}")
-         ITEM("1", "{\"type\":\"custom_tool_call\",\"call_id\":\"d\","
-                   "\"name\":\"p\",\"input\":\"*** text\"}")
-         ITEM("2", "{\"type\":\"function_call\",\"call_id\":\"e\",\"name\":"
-                   "\"n\"}")
-         ITEM("3", "{\"type\":\"function_call\",\"call_id\":\"f\",\"name\":"
-                   "\"n\",\"arguments\":[1]}") DONE);
+             ITEM("1", "{\"type\":\"custom_tool_call\",\"call_id\":\"d\","
+                       "\"name\":\"p\",\"input\":\"*** text\"}")
+                 ITEM("2",
+                      "{\"type\":\"function_call\",\"call_id\":\"e\",\"name\":"
+                      "\"n\"}") ITEM("3", "{\"type\":\"function_call\",\"call_"
+                                          "id\":\"f\",\"name\":"
+                                          "\"n\",\"arguments\":[1]}") DONE);
     tap_int((int64_t)reading.reply.count, 4, "four calls");
     tap_string(reading.reply.items[0].arguments, "{\"a\":[1,\"x\"]}",
                "arguments as an object");
@@ -360,13 +362,13 @@ static void test_duplicates(void)
     tap_string(reading.reply.items[0].name, "two", "the later one counts");
     tap_string(reading.reply.items[1].name, "three", "the other stays");
     end(&reading);
-    play(&reading, ITEM("0", CALL("a", "one")) ITEM("5", CALL("a", "two"))
-                       DONE);
+    play(&reading,
+         ITEM("0", CALL("a", "one")) ITEM("5", CALL("a", "two")) DONE);
     tap_int((int64_t)reading.reply.count, 1, "a call_id again");
     end(&reading);
     play(&reading, ITEM("\"x\"", CALL("a", "one")) ITEM("-1", CALL("b", "two"))
                        ITEM("1e300", CALL("c", "three"))
-                       ITEM("0.5", CALL("d", "four")) DONE);
+                           ITEM("0.5", CALL("d", "four")) DONE);
     tap_int((int64_t)reading.reply.count, 4, "places that are none");
     end(&reading);
 }
@@ -413,8 +415,9 @@ static void test_errors(void)
     breaks("data: {\"type\":\"error\",\"error\":{\"type\":\"invalid_request_"
            "error\",\"code\":null,\"message\":\"bad\"}}\n\n",
            "model: bad", ERROR_REQUEST, false);
-    breaks(ITEM("0", "{\"type\":\"message\"}")
-           "event: error\ndata: {\"type\":\"error\",\"message\":\"late\"}\n\n",
+    breaks(ITEM("0", "{\"type\":\"message\"}") "event: error\ndata: "
+                                               "{\"type\":\"error\","
+                                               "\"message\":\"late\"}\n\n",
            "model: late", ERROR_OVERLOADED, true);
 }
 
@@ -422,10 +425,15 @@ static void test_incomplete(void)
 {
     struct reading reading;
 
-    play(&reading, ITEM("0", "{\"type\":\"message\"}")
-                   "data: {\"type\":\"response.incomplete\",\"response\":{"
-                   "\"incomplete_details\":{\"reason\":\"max_output_tokens\"},"
-                   "\"usage\":{\"output_tokens\":9}}}\n\n");
+    play(
+        &reading,
+        ITEM("0",
+             "{\"type\":\"message\"}") "data: "
+                                       "{\"type\":\"response.incomplete\","
+                                       "\"response\":{"
+                                       "\"incomplete_details\":{\"reason\":"
+                                       "\"max_output_tokens\"},"
+                                       "\"usage\":{\"output_tokens\":9}}}\n\n");
     tap_int(reading.status, 1, "the output limit: a reply");
     tap_ok(reading.reply.cut_short, "that was cut short");
     tap_int(reading.reply.usage.output_tokens, 9, "with its usage");
@@ -491,8 +499,8 @@ static void test_end(void)
     play(&reading, COMPLETED("{\"end_turn\":null}"));
     tap_ok(!reading.reply.go_on, "end_turn null");
     end(&reading);
-    play(&reading, DONE ITEM("0", "{\"type\":\"message\"}")
-                       "data: nonsense\n\n");
+    play(&reading,
+         DONE ITEM("0", "{\"type\":\"message\"}") "data: nonsense\n\n");
     tap_int(reading.status, 1, "what comes behind the end does not count");
     tap_int((int64_t)reading.reply.count, 0, "nor does an item there");
     reading.status = responses_feed(&reading.responses, "data: x\n\n", 9, &err);
@@ -513,8 +521,7 @@ static void test_flood_behind_end(void)
     feed(&reading, flood, size);
     tap_int(reading.status, 1, "a flood in the piece of the end");
     for (int i = 0; i < 9 && reading.status == 1; i++)
-        reading.status =
-            responses_feed(&reading.responses, flood, size, &err);
+        reading.status = responses_feed(&reading.responses, flood, size, &err);
     tap_int(reading.status, 1, "and in pieces behind it");
     end(&reading);
 }
@@ -541,7 +548,7 @@ static void test_too_large(void)
     end(&reading);
 }
 
-/* ---- usage ------------------------------------------------------------------ */
+/* ---- usage -------------------------------------------------------------- */
 
 static void uses(const char *response, int64_t input, int64_t cached,
                  int64_t output, int64_t reasoning)
@@ -577,9 +584,8 @@ static void test_usage(void)
          0, 0, 0, 0);
     uses("{\"usage\":{\"input_tokens\":\"5\",\"output_tokens\":1.5}}", 0, 0, 0,
          0);
-    play(&reading,
-         COMPLETED("{\"usage\":{\"input_tokens_details\":{"
-                   "\"cache_write_tokens\":11}}}"));
+    play(&reading, COMPLETED("{\"usage\":{\"input_tokens_details\":{"
+                             "\"cache_write_tokens\":11}}}"));
     tap_int(reading.reply.usage.cache_write_tokens, 11, "tokens written");
     end(&reading);
 }
@@ -595,8 +601,8 @@ static void test_huge_usage(void)
     play(&reading, COMPLETED("{\"usage\":{\"input_tokens\":9007199254740992,"
                              "\"output_tokens\":9007199254740992}}"));
     for (int turn = 0; turn < 100000; turn++)
-        overflow |= __builtin_add_overflow(
-            sum, reading.reply.usage.input_tokens, &sum);
+        overflow |=
+            __builtin_add_overflow(sum, reading.reply.usage.input_tokens, &sum);
     tap_ok(!overflow, "100000 turns of the largest count");
     tap_ok(reading.reply.usage.input_tokens >= 1000000000, "which is large");
     end(&reading);

@@ -23,7 +23,7 @@ static struct script *load(const char *text, const char *task)
     return script_open(FILE_NAME, task, &err);
 }
 
-/* ---- bad files -------------------------------------------------------------- */
+/* ---- bad files ---------------------------------------------------------- */
 
 static void bad(const char *text, const char *message)
 {
@@ -82,8 +82,9 @@ static void test_bad(void)
 /* Files that are no YAML: the reader's own words, at the right place. */
 static void test_no_yaml(void)
 {
-    static const char *const texts[] = {"",  "\t", "a: [", "{", "a: 1\na: 2",
-                                        "- &a [*a]", "--- 1\n--- 2", "\"x"};
+    static const char *const texts[] = {
+        "",           "\t",        "a: [",         "{",
+        "a: 1\na: 2", "- &a [*a]", "--- 1\n--- 2", "\"x"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
         struct script *script = load(texts[i], "t");
@@ -113,7 +114,7 @@ static void test_too_large(void)
                "the message");
 }
 
-/* ---- playing ---------------------------------------------------------------- */
+/* ---- playing ------------------------------------------------------------ */
 
 struct played {
     struct responses responses;
@@ -219,7 +220,8 @@ static void test_calls(void)
 static void test_usage(void)
 {
     CLEANUP(mem_free) char *request = mem_alloc(2001);
-    struct script *script = load_good(TURNS "- final: x\n      - final: x\n", "t");
+    struct script *script =
+        load_good(TURNS "- final: x\n      - final: x\n", "t");
     struct played played;
 
     memset(request, 'r', 2000);
@@ -259,12 +261,13 @@ static void test_expect(void)
 
 static void answers(const char *task, const char *want)
 {
-    struct script *script = load_good("version: 1\n"
-                                 "tasks:\n"
-                                 "  - {task: fix-a, turns: [{final: one}]}\n"
-                                 "  - {task: 'fix-*', turns: [{final: two}]}\n"
-                                 "  - {task: '*', turns: [{final: three}]}\n",
-                                 task);
+    struct script *script =
+        load_good("version: 1\n"
+                  "tasks:\n"
+                  "  - {task: fix-a, turns: [{final: one}]}\n"
+                  "  - {task: 'fix-*', turns: [{final: two}]}\n"
+                  "  - {task: '*', turns: [{final: three}]}\n",
+                  task);
     struct played played;
 
     play(script, "{}", &played);

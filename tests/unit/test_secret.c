@@ -28,8 +28,7 @@ static void test_names(void)
 static void finds(const char *text, const char *want, const char *want_kind)
 {
     const char *kind = "";
-    struct span found =
-        secret_find((struct span){text, strlen(text)}, &kind);
+    struct span found = secret_find((struct span){text, strlen(text)}, &kind);
 
     tap_bytes(found.data, found.length, want, strlen(want), "in: %s", text);
     tap_string(kind, want_kind, "its kind");

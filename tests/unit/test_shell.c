@@ -177,7 +177,7 @@ static void test_here_documents(void)
     splits("cat <<EOF # '\n'\nEOF\nrm x", "[cat] [\n] [rm|x]");
 }
 
-/* ---- limits ------------------------------------------------------------------ */
+/* ---- limits ------------------------------------------------------------- */
 
 /* `count` times `part`, and whether all of it was read. */
 static void repeats(const char *part, size_t count, const char *name,
@@ -236,7 +236,7 @@ static void test_doubling(void)
     arena_free(&arena);
 }
 
-/* ---- patches ------------------------------------------------------------------- */
+/* ---- patches ------------------------------------------------------------ */
 
 #define PATCH "*** Begin Patch\n*** End Patch\n"
 
@@ -249,8 +249,7 @@ static void is_patch(const char *command, const char *want_directory,
     tap_ok(apply_patch_in_command(command, &text, &directory), "a patch: %.*s",
            (int)strcspn(command, "\n"), command);
     tap_string(directory, want_directory, "its directory");
-    tap_bytes(text.data, text.length, want_text, strlen(want_text),
-              "its text");
+    tap_bytes(text.data, text.length, want_text, strlen(want_text), "its text");
 }
 
 static void is_none(const char *command)

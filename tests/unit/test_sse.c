@@ -163,14 +163,20 @@ static void test_own(void)
     CHECK("CR LF", "data:1\r\ndata:2\r\n\r\n", "message\0001\n2\0");
     CHECK("CR", "data:1\rdata:2\r\r", "message\0001\n2\0");
     CHECK("mixed", "data:1\r\ndata:2\ndata:3\r\r\n", "message\0001\n2\n3\0");
-    CHECK("CR then LF CR", "data:1\r\n\rdata:2\n\r", "message\0001\0message\0002\0");
+    CHECK("CR then LF CR", "data:1\r\n\rdata:2\n\r",
+          "message\0001\0message\0002\0");
     CHECK("cut in data", "data:1\n\ndata:2\n", "message\0001\0");
     CHECK("cut in the empty line", "data:1\r\n\r", "message\0001\0");
-    CHECK("a part of a BOM", "\xEF\xBB" "data:1\n\n", "");
+    CHECK("a part of a BOM",
+          "\xEF\xBB"
+          "data:1\n\n",
+          "");
     CHECK("a part of a BOM, then data", "\xEF\xBB\ndata:1\n\n",
           "message\0001\0");
     CHECK("a BOM alone", "\xEF\xBB\xBF", "");
-    CHECK("two BOMs", "\xEF\xBB\xBF\xEF\xBB\xBF" "data:1\n\ndata:2\n\n",
+    CHECK("two BOMs",
+          "\xEF\xBB\xBF\xEF\xBB\xBF"
+          "data:1\n\ndata:2\n\n",
           "message\0002\0");
     CHECK("a BOM and a newline", "\xEF\xBB\xBF\n\ndata:1\n\n",
           "message\0001\0");
@@ -193,9 +199,9 @@ static void test_handler_fails(void)
 
 static void test_reset(void)
 {
-    static const char *const cut[] = {"data:old", "event:old\ndata:old\n",
-                                      "data:old\r", "\xEF\xBB", "old",
-                                      "data:old\r\n\r"};
+    static const char *const cut[] = {"data:old",   "event:old\ndata:old\n",
+                                      "data:old\r", "\xEF\xBB",
+                                      "old",        "data:old\r\n\r"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(cut); i++) {
         struct sse sse;
@@ -240,8 +246,8 @@ static void test_line_limit(size_t more)
 
     start(&sse, &log);
     feed(&sse, "data:", 5);
-    tap_int(feed_many(&sse, 'x', SSE_EVENT_BYTES_MAX - 5 + more),
-            more ? -1 : 0, "a line of the limit and %zu", more);
+    tap_int(feed_many(&sse, 'x', SSE_EVENT_BYTES_MAX - 5 + more), more ? -1 : 0,
+            "a line of the limit and %zu", more);
     if (!more) {
         tap_int(feed(&sse, "\n\n", 2), 0, "it is dispatched");
         tap_int((int64_t)log.text.length,

@@ -36,8 +36,7 @@ static void test_every_character(void)
     for (uint32_t code = 0; code < 0x1FFFFF; code++) {
         char bytes[4];
         size_t length = encode(code, bytes);
-        bool allowed =
-            code <= 0x10FFFF && !(code >= 0xD800 && code <= 0xDFFF);
+        bool allowed = code <= 0x10FFFF && !(code >= 0xD800 && code <= 0xDFFF);
         uint32_t got;
         size_t taken = utf8_decode(bytes, length, &got);
 
@@ -51,7 +50,7 @@ static void test_every_character(void)
 
 static void test_cut_characters(void)
 {
-    static const uint32_t codes[] = {0x80,   0x7FF,  0x800,   0xFFFF,
+    static const uint32_t codes[] = {0x80,    0x7FF,  0x800,   0xFFFF,
                                      0x10000, 0xE000, 0x10FFFF};
 
     for (size_t i = 0; i < ARRAY_LENGTH(codes); i++) {
@@ -121,8 +120,9 @@ static void test_repair_is_idempotent(void)
         buffer_free(&once);
         buffer_free(&twice);
     }
-    tap_int((int64_t)wrong, 0, "2000 random texts: valid, at most three times "
-                               "as long, unchanged by a second repair");
+    tap_int((int64_t)wrong, 0,
+            "2000 random texts: valid, at most three times "
+            "as long, unchanged by a second repair");
 }
 
 static void test_repair_full(void)

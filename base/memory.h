@@ -43,7 +43,8 @@ NEVER_NULL void *mem_resize(void *memory, size_t count, size_t size);
 /* Copies of a string, of `length` bytes with a NUL behind, of a format. */
 NEVER_NULL char *mem_string(const char *text);
 NEVER_NULL char *mem_bytes(const void *data, size_t length);
-NEVER_NULL char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+NEVER_NULL char *mem_format(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
 NEVER_NULL char *mem_vformat(const char *format, va_list arguments)
     __attribute__((format(printf, 1, 0)));
 

@@ -335,7 +335,7 @@ static int fork_command(const struct request *request, int input, int output,
     }
     /* The child only makes system calls until it execs, so it may borrow this
      * process's memory: copying the tables of all our libraries would cost
-     * more than the command. */
+     * more than the command. NOLINTNEXTLINE */
     *pid = vfork();
     if (*pid == 0)
         run_child(request, input, output, ends[1]);

@@ -363,7 +363,7 @@ static int await_start(struct sandbox *sandbox,
                        int *terminal, struct error *err)
 {
     int64_t deadline = clock_deadline(START_TIMEOUT_MS);
-    struct control packet;
+    struct control packet = {0};
 
     for (;;) {
         if (take_packet(sandbox->control, &packet, terminal, deadline, err))

@@ -10,8 +10,9 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
-#define SSE_EVENT_BYTES_MAX ((size_t)32 << 20) /* a line, and an event's data \
-                                                */
+#define SSE_EVENT_BYTES_MAX                           \
+    ((size_t)32 << 20) /* a line, and an event's data \
+                        */
 
 /* Called for each event, with its name ("message" if it has none) and data;
  * both are valid during the call only. A return of -1 (with err set) ends the

@@ -5,8 +5,8 @@
  * Does the same HTTP exchange as a conversation of TURNS turns: a request
  * whose body grows by a call and its output each time, over one connection of
  * plain libcurl, the response thrown away; and between two requests runs
- * `bash -c COMMAND`, as the agent does, by fork and exec, reading its output through a pipe. No
- * parsing, no sandbox, no journal. Prints nothing. */
+ * `bash -c COMMAND`, as the agent does, by fork and exec, reading its output
+ * through a pipe. No parsing, no sandbox, no journal. Prints nothing. */
 #include <curl/curl.h>
 #include <sys/wait.h>
 

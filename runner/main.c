@@ -106,7 +106,7 @@ static int version(void)
     const struct scmp_version *seccomp = seccomp_version();
 
     printf("nightjar %s\n", NIGHTJAR_VERSION);
-    printf("libcurl: %s\n", model_library_version());
+    printf("libcurl: %s (%s)\n", model_library_version(), model_tls_version());
     printf("libgit2: %s\n", repositories_version());
     printf("libseccomp: %u.%u.%u\n", seccomp->major, seccomp->minor,
            seccomp->micro);

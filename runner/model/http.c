@@ -38,7 +38,15 @@ int http_start(struct error *err)
 
 const char *http_library_version(void)
 {
-    return curl_version();
+    /* Not curl_version: that one starts libldap and its plugins. */
+    return curl_version_info(CURLVERSION_NOW)->version;
+}
+
+const char *http_tls_version(void)
+{
+    const char *version = curl_version_info(CURLVERSION_NOW)->ssl_version;
+
+    return version ? version : "no TLS";
 }
 
 /* ---- callbacks --------------------------------------------------------- */

@@ -47,6 +47,9 @@ void http_close(struct http *http);
 
 /* Once in the first process. */
 int http_start(struct error *err);
+
+/* "7.88.1" and "OpenSSL/3.0.19" */
 const char *http_library_version(void);
+const char *http_tls_version(void);
 
 #endif

@@ -25,6 +25,11 @@ const char *model_library_version(void)
     return http_library_version();
 }
 
+const char *model_tls_version(void)
+{
+    return http_tls_version();
+}
+
 static int open_http(struct model *model, const char *key, struct error *err)
 {
     CLEANUP(mem_free)

@@ -92,8 +92,9 @@ void model_cleanup(struct model **model); /* for CLEANUP */
 int64_t model_cost_microusd(const struct model_price *price,
                             const struct model_usage *usage);
 
-/* libcurl's version and TLS library, for --version. */
+/* libcurl's version and that of its TLS library. */
 const char *model_library_version(void);
+const char *model_tls_version(void);
 
 /* Once in the first process, before any fork. */
 int models_start(struct error *err);

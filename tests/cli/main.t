@@ -298,7 +298,17 @@ git clone -q "$TMPDIR/work" "$TMPDIR/clean"
 ok "git applies the hostile task's patch" git -C "$TMPDIR/clean" apply \
     "$TMPDIR/out/tasks/hostile/patch.diff"
 
-# The same requests against the published schema, where node and it are there.
+# Debian's own Python, which has the package.
+ok "every request fits the provider's published schema" /usr/bin/python3 -c '
+import json, sys
+from jsonschema import Draft202012Validator
+schema = json.load(open("tests/data/schema/CreateResponse.schema.json"))
+validator = Draft202012Validator(schema)
+requests = [json.loads(line)["body"] for line in open(sys.argv[1])]
+assert len(requests) > 50
+for request in requests:
+    validator.validate(request)' "$MODEL_LOG"
+
 status_is 2 "a run directory that holds a run is refused" \
     "$NIGHTJAR" run "$TMPDIR/tasks.yaml" --model-url "$MODEL_URL" \
     --out "$TMPDIR/out"

@@ -17,7 +17,7 @@
     60000 /* to keep the work of an attempt whose time is over \
            */
 #define FEEDBACK_BYTES 16384
-#define VIOLATIONS_TOLD_MAX 100
+#define VIOLATIONS_TOLD_MAX 30 /* of each kind; an event has a limit */
 
 struct attempt {
     struct attempt_request *request;

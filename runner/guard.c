@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -14,6 +15,7 @@
 #include "base/memory.h"
 
 #define NAME_START "nightjar-"
+#define END_TIMEOUT_MS 15000
 #define REMOVE_TRIES 200
 #define REMOVE_PAUSE_NS 50000000
 
@@ -131,6 +133,17 @@ int guard_start(struct guard *guard, struct error *err)
     return 0;
 }
 
+/* The guard ends as soon as nobody holds its pipe any more. If somebody does,
+ * it goes on without us: a run must not hang for a folder. */
+static void await_end(pid_t pid)
+{
+    CLEANUP(fd_close) int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd wait = {fd, POLLIN, 0};
+
+    if (fd >= 0 && poll(&wait, 1, END_TIMEOUT_MS) == 1)
+        waitpid(pid, NULL, 0);
+}
+
 void guard_end(struct guard *guard)
 {
     struct error ignored;
@@ -139,8 +152,8 @@ void guard_end(struct guard *guard)
         file_remove_tree(AT_FDCWD, guard->scratch, &ignored);
     fd_reset(&guard->pipe);
     fd_reset(&guard->lock);
-    while (guard->pid > 0 && waitpid(guard->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    if (guard->pid > 0)
+        await_end(guard->pid);
     free(guard->scratch);
     *guard = (struct guard){.lock = -1, .pipe = -1};
 }

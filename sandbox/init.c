@@ -466,6 +466,7 @@ static void reset_signals(void)
 
 _Noreturn void init_main(const struct init_setup *setup)
 {
+    struct init_setup own = *setup;
     struct control packet;
     sigset_t mask;
     int fds[3];
@@ -474,17 +475,16 @@ _Noreturn void init_main(const struct init_setup *setup)
     sigfillset(&mask);
     sigprocmask(SIG_SETMASK, &mask, NULL);
     reset_signals();
-    if (!receive(setup->control, &packet, fds) || packet.type != CONTROL_GO)
-        _exit(1);
-    /* Before the filter: descriptors of other sandboxes and of the runner
-     * must not live on in here. */
-    if (dup3(setup->control, 3, O_CLOEXEC) < 0 && setup->control != 3)
-        _exit(1);
-    if (syscall(SYS_close_range, 4U, ~0U, 0U))
-        _exit(1);
-    struct init_setup own = *setup;
-
+    /* First of all: descriptors of the runner and of other sandboxes must not
+     * live on in here. The owner's end of our own socket is among them: while
+     * it is open here, the owner's death would not be noticed. */
     own.control = 3;
+    if ((setup->control != own.control &&
+         dup3(setup->control, own.control, O_CLOEXEC) < 0) ||
+        syscall(SYS_close_range, 4U, ~0U, 0U))
+        _exit(1);
+    if (!receive(own.control, &packet, fds) || packet.type != CONTROL_GO)
+        _exit(1);
     confine(&own);
     sigemptyset(&mask);
     sigaddset(&mask, SIGCHLD);

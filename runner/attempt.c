@@ -507,7 +507,7 @@ static void run_with_model(struct attempt *attempt, struct model *model)
         .workspace = attempt->place.root,
         .identity = attempt->place.identity,
         .shell = attempt->place.shell,
-        .environment = (const char *const *)attempt->place.environment,
+        .environment = (const char *const *)attempt->place.environment.items,
         .deadline = request->deadline,
         .sessions = sessions_open()};
     struct conversation conversation;

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "sandbox/sandbox.h"
 
 #define NAME_START "nightjar-"
 #define END_TIMEOUT_MS 15000
@@ -50,6 +51,7 @@ static _Noreturn void guard_main(int pipe, const char *scratch)
         got = read(0, &byte, 1);
     } while (got > 0 || (got < 0 && errno == EINTR));
     remove_patiently(scratch);
+    sandbox_sweep_groups();
     _exit(0);
 }
 

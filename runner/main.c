@@ -9,21 +9,22 @@
 #include "runner/model/model.h"
 #include "runner/options.h"
 #include "runner/run.h"
+#include "runner/sandbox_command.h"
 #include "tasks/mirror.h"
 
 #define HELP_BYTES_MAX ((size_t)4 << 20)
 #define STATUS_USAGE 2
 #define STATUS_INTERNAL 70
 
-/* Standard input is never read, and descriptors 0 to 2 are always open, so
- * that no file of ours ever becomes one of them. */
-static int prepare_descriptors(void)
+/* Standard input is read by one command alone, and descriptors 0 to 2 are
+ * always open, so that no file of ours ever becomes one of them. */
+static int prepare_descriptors(bool keep_input)
 {
     int fd = open("/dev/null", O_RDWR);
 
     while (fd >= 0 && fd <= 2)
         fd = open("/dev/null", O_RDWR);
-    if (fd < 0 || dup2(fd, STDIN_FILENO) < 0)
+    if (fd < 0 || (!keep_input && dup2(fd, STDIN_FILENO) < 0))
         return -1;
     close(fd);
     return 0;
@@ -126,6 +127,8 @@ static int dispatch(const struct options *options)
         return check_command(options);
     case COMMAND_REPORT:
         return report_command(options);
+    case COMMAND_SANDBOX:
+        return sandbox_command(options);
     case COMMAND_SCHEMA:
         return schema(options);
     case COMMAND_VERSION:
@@ -140,11 +143,14 @@ int main(int argc, char **argv)
     struct options options;
     struct error err;
 
-    if (prepare_descriptors())
+    bool sandbox = argc > 1 && !strcmp(argv[1], "sandbox");
+
+    if (prepare_descriptors(sandbox))
         return STATUS_INTERNAL;
     if (options_parse(argc, argv, &options, &err)) {
         print_error(&err);
-        return STATUS_USAGE;
+        /* Of a command that is run for its own status, 2 may be that. */
+        return sandbox ? SANDBOX_STATUS_FAILED : STATUS_USAGE;
     }
     return dispatch(&options);
 }

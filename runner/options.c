@@ -4,6 +4,11 @@
 #include "runner/options_table.h"
 #include "tasks/suggest.h"
 
+#define SANDBOX_DEFAULTS                              \
+    {                                                 \
+        .memory_bytes = (int64_t)2 << 30, .pids = 512 \
+    }
+
 enum command options_find_command(const char *name)
 {
     for (int command = 0; command < COMMANDS; command++) {
@@ -103,10 +108,15 @@ static int take_words(struct cursor *cursor, struct options *options,
                       struct error *err)
 {
     bool only_arguments = false;
+    bool words = command_texts[options->command].most == OPTIONS_WORDS;
 
     while (cursor->at < cursor->argc) {
         const char *word = cursor->argv[cursor->at];
 
+        if (words && (only_arguments || word[0] != '-' || !word[1])) {
+            options->words = (const char *const *)&cursor->argv[cursor->at];
+            return 0;
+        }
         if (!only_arguments && !strcmp(word, "--")) {
             only_arguments = true;
             cursor->at++;
@@ -130,7 +140,8 @@ static int check_arguments(const struct options *options, struct error *err)
 
     if (options->help)
         return 0;
-    if (options->arguments.count < text->least) {
+    if (text->most == OPTIONS_WORDS ? text->least && !options->words
+                                    : options->arguments.count < text->least) {
         error_set(err, ERROR_USAGE, "%s needs %s", text->name, text->arguments);
         return error_hint(err, "'nightjar help %s' has examples", text->name);
     }
@@ -146,7 +157,10 @@ int options_parse(int argc, char **argv, struct options *options,
     struct cursor cursor = {argc, argv, 1};
     const char *first = argc > 1 ? argv[1] : "--help";
 
-    *options = (struct options){.jobs = -1, .verbosity = PROGRESS_NORMAL};
+    *options = (struct options){
+        .jobs = -1,
+        .verbosity = PROGRESS_NORMAL,
+        .sandbox = {.timeout_ms = -1, .limits = SANDBOX_DEFAULTS}};
     if (!strcmp(first, "--help") || !strcmp(first, "-h")) {
         options->command = COMMAND_HELP;
         return 0;

@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "runner/progress.h"
+#include "sandbox/sandbox.h"
 #include "tasks/manifest.h"
 
 #define OPTIONS_LIST_MAX 64 /* how often a repeatable option may be given */
@@ -16,6 +17,8 @@ enum command {
     COMMAND_RUN,
     COMMAND_CHECK,
     COMMAND_REPORT,
+    COMMAND_SANDBOX,
+    COMMAND_DOCTOR,
     COMMAND_SCHEMA,
     COMMAND_HELP,
     COMMAND_VERSION,
@@ -31,9 +34,26 @@ struct option_list {
     size_t count;
 };
 
+/* Of `nightjar sandbox`. */
+struct sandbox_options {
+    const char *workspace; /* DIR or DIR:INSIDE; NULL: the current directory */
+    const char *network;   /* none, open or a list; NULL: none */
+    struct option_list read;
+    struct option_list write;
+    struct option_list env; /* NAME=VALUE */
+    struct sandbox_limits limits;
+    int64_t timeout_ms; /* -1: none */
+    unsigned require;   /* bits of enum sandbox_layer */
+    bool require_given;
+    unsigned without;
+};
+
 struct options {
     enum command command;
     struct option_list arguments; /* manifests, a run directory, a command */
+    const char *const *words;     /* a command to run, NULL at the end */
+    struct sandbox_options sandbox;
+    bool json;
     struct option_list filters;
     struct option_list reports; /* FORMAT or FORMAT=PATH */
     struct option_list params;  /* NAME=VALUE */

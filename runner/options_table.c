@@ -169,6 +169,32 @@ const struct command_text command_texts[COMMANDS] = {
          "nightjar report .nightjar/runs/ID --report junit  # to standard "
          "output\n"
          "nightjar report out --report json=report.json  # to a file"},
+    [COMMAND_SANDBOX] =
+        {"sandbox", "-- COMMAND...", 1, OPTIONS_WORDS,
+         "run a command in the sandbox that tasks have",
+         "Runs a command as the commands of a task run: it sees the system's "
+         "programs, an empty home and temporary folder of its own, and the "
+         "workspace, which is changed in place; of the network, of other "
+         "processes and of the environment nothing that is not named.\n\n"
+         "Standard input, output and errors are passed through; on a terminal "
+         "the command gets one of its own. The exit status is the command's, "
+         "128 and its number for a signal; 127 or 126 when the command cannot "
+         "be started, 125 when the sandbox cannot be made. What ended it at a "
+         "limit is told on standard error.\n\n"
+         "The workspace is untrusted afterwards: nothing in it, its .git "
+         "included, should be run or obeyed outside. Of a repository, .git/"
+         "config and .git/hooks are read-only inside.",
+         "nightjar sandbox -- make -j4 test  # does the build work in it\n"
+         "nightjar sandbox --network registry.npmjs.org -- npm ci  # one host\n"
+         "nightjar sandbox --memory 512M --timeout 1m --json -- ./run.sh  # "
+         "limits, and a report on standard error"},
+    [COMMAND_DOCTOR] =
+        {"doctor", "", 0, 0, "probe what the host gives sandboxes",
+         "Tries every layer of the sandbox by using it and tells, for each, "
+         "whether it works, why not, and what to do about it. The exit status "
+         "is 0 when commands can be confined, and 3 when they cannot.",
+         "nightjar doctor  # is this machine fit, and what is missing\n"
+         "nightjar doctor --json  # the same for programs"},
     [COMMAND_SCHEMA] =
         {"schema", "", 0, 0, "print the JSON Schema of manifests",
          "For editors: name it in the manifest's first line, '# "
@@ -218,6 +244,52 @@ const struct option_text option_texts[] = {
      "auto, always or never; auto is colour on a terminal unless NO_COLOR is "
      "set.",
      apply_color},
+    {"--workspace", "-w", "DIR[:INSIDE]", FOR(COMMAND_SANDBOX),
+     "The folder to work in, and where it is inside; default: the current "
+     "directory, at /workspace.",
+     apply_workspace},
+    {"--network", "-n", "WHAT", FOR(COMMAND_SANDBOX),
+     "none (the default), open, or hosts separated by commas, which are "
+     "reached through a proxy: example.org, example.org:8443, "
+     "*.example.org, 10.0.0.7, 10.0.0.0/8, localhost:8080.",
+     apply_network},
+    {"--read", NULL, "PATH", FOR(COMMAND_SANDBOX),
+     "A path of the host that can be read inside; may be given several times.",
+     apply_read},
+    {"--write", NULL, "PATH", FOR(COMMAND_SANDBOX),
+     "A path of the host that can be written to; may be given several times.",
+     apply_write},
+    {"--env", "-e", "NAME=VALUE", FOR(COMMAND_SANDBOX),
+     "A variable of the command; may be given several times.", apply_env},
+    {"--memory", "-m", "SIZE", FOR(COMMAND_SANDBOX),
+     "Memory of all processes together; default 2G, 0 for no limit.",
+     apply_memory},
+    {"--pids", NULL, "N", FOR(COMMAND_SANDBOX),
+     "Processes and threads at once; default 512.", apply_pids},
+    {"--cpu", NULL, "N", FOR(COMMAND_SANDBOX),
+     "Processors, such as 2 or 0.5; default: all.", apply_cpu},
+    {"--cpu-time", NULL, "TIME", FOR(COMMAND_SANDBOX),
+     "Processor time of all processes together; default: no limit.",
+     apply_cpu_time},
+    {"--disk", NULL, "SIZE", FOR(COMMAND_SANDBOX),
+     "What may be added to the workspace and temporary files together; "
+     "default: no limit.",
+     apply_disk},
+    {"--file-size", NULL, "SIZE", FOR(COMMAND_SANDBOX),
+     "The size of each file; default: no limit.", apply_file_size},
+    {"--timeout", "-t", "TIME", FOR(COMMAND_SANDBOX),
+     "Ends the command after that time; default: never.", apply_timeout},
+    {"--require", NULL, "LAYERS", FOR(COMMAND_SANDBOX),
+     "Layers without which nothing is run, separated by commas: namespaces, "
+     "landlock, seccomp, cgroup; default: namespaces,seccomp.",
+     apply_require},
+    {"--without", NULL, "LAYERS", FOR(COMMAND_SANDBOX),
+     "Does as if the host lacked these layers, to see what is left.",
+     apply_without},
+    {"--json", NULL, NULL, FOR(COMMAND_SANDBOX) | FOR(COMMAND_DOCTOR),
+     "A report as JSON: of doctor on standard output, of sandbox as the last "
+     "line on standard error.",
+     apply_json},
     {"--man", NULL, NULL, FOR(COMMAND_HELP), "The manual as a man page.",
      apply_man},
     {"--markdown", NULL, NULL, FOR(COMMAND_HELP) | FOR(COMMAND_SCHEMA),

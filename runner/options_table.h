@@ -6,14 +6,33 @@
 
 #define FOR(command) (1U << (command))
 
+#define OPTIONS_WORDS SIZE_MAX
+
+/* In options_sandbox.c. */
+int apply_workspace(struct options *, const char *, struct error *);
+int apply_network(struct options *, const char *, struct error *);
+int apply_read(struct options *, const char *, struct error *);
+int apply_write(struct options *, const char *, struct error *);
+int apply_env(struct options *, const char *, struct error *);
+int apply_memory(struct options *, const char *, struct error *);
+int apply_pids(struct options *, const char *, struct error *);
+int apply_cpu(struct options *, const char *, struct error *);
+int apply_cpu_time(struct options *, const char *, struct error *);
+int apply_disk(struct options *, const char *, struct error *);
+int apply_file_size(struct options *, const char *, struct error *);
+int apply_timeout(struct options *, const char *, struct error *);
+int apply_require(struct options *, const char *, struct error *);
+int apply_without(struct options *, const char *, struct error *);
+int apply_json(struct options *, const char *, struct error *);
+
 struct command_text {
     const char *name;
     const char *arguments; /* "MANIFEST…"; "" if none */
     size_t least;          /* arguments */
-    size_t most;
-    const char *summary;  /* one line */
-    const char *text;     /* paragraphs, separated by an empty line */
-    const char *examples; /* lines "command  # what"; may be NULL */
+    size_t most;           /* OPTIONS_WORDS: the rest is a command to run */
+    const char *summary;   /* one line */
+    const char *text;      /* paragraphs, separated by an empty line */
+    const char *examples;  /* lines "command  # what"; may be NULL */
 };
 
 struct option_text {

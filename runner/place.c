@@ -13,95 +13,48 @@
 #include "tasks/event.h"
 #include "tasks/workspace.h"
 
-#define SCRATCH_BYTES ((int64_t)2 << 30) /* of each tmpfs */
-#define VARIABLES_MAX 1024
-
-/* What every command gets; the manifest's may replace it. */
-static const struct environment_variable standard_variables[] = {
-    {"PATH", SANDBOX_PATH},
-    {"HOME", SANDBOX_HOME},
-    {"USER", "agent"},
-    {"LOGNAME", "agent"},
-    {"SHELL", "/bin/sh"},
-    {"TMPDIR", "/tmp"},
-    {"LANG", "C.UTF-8"},
-    {"LC_ALL", "C.UTF-8"},
-    {"TERM", "dumb"},
-    {"NO_COLOR", "1"},
-    {"PAGER", "cat"},
-    {"GIT_PAGER", "cat"},
-    {"GIT_TERMINAL_PROMPT", "0"},
-    {"NIGHTJAR", "1"},
-};
-
 /* ---- environment ------------------------------------------------------- */
 
-struct variables {
-    char **items;
-    size_t count;
-};
-
-static void set_variable(struct variables *variables, const char *name,
-                         const char *value)
+static void make_environment(struct place *place)
 {
-    size_t length = strlen(name);
-    size_t at = 0;
-
-    while (at < variables->count &&
-           (strncmp(variables->items[at], name, length) != 0 ||
-            variables->items[at][length] != '='))
-        at++;
-    if (at == VARIABLES_MAX)
-        return;
-    if (at == variables->count)
-        variables->count++;
-    else
-        free(variables->items[at]);
-    variables->items[at] = mem_format("%s=%s", name, value);
-}
-
-static char **make_environment(const struct task *task)
-{
-    struct variables variables = {mem_array(VARIABLES_MAX + 1, sizeof(char *)),
-                                  0};
+    struct command_environment *variables = &place->environment;
+    const struct task *task = place->task;
     const struct sandbox_settings *sandbox = &task->sandbox;
 
-    for (size_t i = 0; i < ARRAY_LENGTH(standard_variables); i++)
-        set_variable(&variables, standard_variables[i].name,
-                     standard_variables[i].value);
+    environment_init(variables, place->sandbox, NULL, 0);
     for (size_t i = 0; i < sandbox->pass_env.count; i++) {
         const char *value = getenv(sandbox->pass_env.items[i]);
 
         if (value)
-            set_variable(&variables, sandbox->pass_env.items[i], value);
+            environment_set(variables, sandbox->pass_env.items[i], value);
     }
     for (size_t i = 0; i < sandbox->env.count; i++)
-        set_variable(&variables, sandbox->env.items[i].name,
-                     sandbox->env.items[i].value);
+        environment_set(variables, sandbox->env.items[i].name,
+                        sandbox->env.items[i].value);
     for (size_t i = 0; i < task->variables.count; i++)
-        set_variable(&variables, task->variables.items[i].name,
-                     task->variables.items[i].value);
-    return variables.items;
+        environment_set(variables, task->variables.items[i].name,
+                        task->variables.items[i].value);
 }
 
 /* ---- opening ----------------------------------------------------------- */
 
 static struct sandbox_spec make_spec(const struct task *task,
-                                     const char *workspace,
+                                     const char *workspace, const char *scratch,
                                      struct sandbox_identity identity)
 {
     const struct sandbox_settings *sandbox = &task->sandbox;
 
     return (struct sandbox_spec){
         .workspace = workspace,
+        .scratch = scratch,
         .read = sandbox->read.items,
         .read_count = sandbox->read.count,
         .write = sandbox->write.items,
         .write_count = sandbox->write.count,
         .identity = identity,
-        .memory_bytes = sandbox->memory_bytes,
-        .pids = sandbox->pids,
-        .scratch_bytes = SCRATCH_BYTES,
+        .limits = {.memory_bytes = sandbox->memory_bytes,
+                   .pids = sandbox->pids},
+        .require = SANDBOX_NAMESPACES | SANDBOX_SECCOMP,
     };
 }
 
@@ -109,7 +62,7 @@ int place_describe(const struct task *task, struct buffer *out,
                    struct error *err)
 {
     struct sandbox_spec spec =
-        make_spec(task, "(the checkout)", sandbox_identity());
+        make_spec(task, "(the checkout)", "(its folder)", sandbox_identity());
 
     return sandbox_describe(&spec, out, err);
 }
@@ -143,7 +96,8 @@ static int check_out(const struct place_request *request, struct place *place,
     return 0;
 }
 
-static void note_sandbox(const struct place_request *request)
+static void note_sandbox(const struct place_request *request,
+                         const struct sandbox_state *state)
 {
     struct json event = link_begin(request->link, "sandbox_ready");
 
@@ -151,8 +105,10 @@ static void note_sandbox(const struct place_request *request)
     json_member_string(&event, "purpose", request->purpose);
     json_key(&event, "layers");
     json_array(&event);
-    for (const char *const *layer = sandbox_layers(); *layer; layer++)
-        json_string(&event, *layer);
+    for (unsigned i = 0; sandbox_layer_name(i); i++) {
+        if (state->layers & 1U << i)
+            json_string(&event, sandbox_layer_name(i));
+    }
     json_end(&event);
     link_send(request->link, &event);
 }
@@ -185,16 +141,17 @@ int place_open(const struct place_request *request, struct place *place,
                                 mem_format("%s/workspace", request->scratch),
                             .root = -1,
                             .identity = sandbox_identity()};
-    place->environment = make_environment(request->task);
     place->shell = access("/bin/bash", X_OK) ? "/bin/sh" : "/bin/bash";
     if (check_out(request, place, err) || check_directory(place, err))
         return -1;
-    spec = make_spec(request->task, place->directory, place->identity);
+    spec = make_spec(request->task, place->directory, place->scratch,
+                     place->identity);
     spec.filter = request->filter;
     place->sandbox = sandbox_open(&spec, err);
     if (!place->sandbox)
         return -1;
-    note_sandbox(request);
+    make_environment(place);
+    note_sandbox(request, sandbox_state(place->sandbox));
     return 0;
 }
 
@@ -204,9 +161,7 @@ void place_close(struct place *place)
 
     sandbox_close(place->sandbox);
     fd_reset(&place->root);
-    for (char **entry = place->environment; entry && *entry; entry++)
-        free(*entry);
-    free(place->environment);
+    environment_free(&place->environment);
     /* What stays, the supervisor removes with the task's scratch folder. */
     if (place->scratch)
         file_remove_tree(AT_FDCWD, place->scratch, &ignored);
@@ -250,7 +205,7 @@ static int run_command(struct place *place, const struct task_step *step,
                           : mem_string(SANDBOX_WORKSPACE);
     struct sandbox_command command = {
         .argv = argv,
-        .environment = (const char *const *)place->environment,
+        .environment = (const char *const *)place->environment.items,
         .directory = directory};
     CLEANUP(sandbox_process_close) struct sandbox_process process;
 

@@ -3,6 +3,7 @@
 #ifndef NIGHTJAR_RUNNER_PLACE_H
 #define NIGHTJAR_RUNNER_PLACE_H
 
+#include "runner/environment.h"
 #include "runner/link.h"
 #include "runner/tools/output.h"
 #include "sandbox/sandbox.h"
@@ -19,7 +20,7 @@ struct place {
     int root;        /* its descriptor */
     struct sandbox *sandbox;
     struct sandbox_identity identity;
-    char **environment;
+    struct command_environment environment;
     const char *shell;
 };
 

@@ -29,7 +29,7 @@ static const struct group allowed[] = {
      "pwritev2 lseek _llseek sendfile sendfile64 splice tee vmsplice "
      "copy_file_range readahead fadvise64 fadvise64_64",
      "bytes of open files"},
-    {"close close_range dup dup2 dup3 fcntl fcntl64 flock",
+    {"close close_range dup dup2 dup3 fcntl fcntl64 flock cachestat",
      "files: close and share (open: see below)"},
     {"stat lstat fstat newfstatat fstatat64 stat64 lstat64 fstat64 statx "
      "access faccessat faccessat2 readlink readlinkat getdents getdents64 "
@@ -48,23 +48,23 @@ static const struct group allowed[] = {
      "file watchers of build tools"},
     {"mmap mmap2 munmap mremap mprotect pkey_mprotect pkey_alloc pkey_free "
      "msync mincore madvise mlock mlock2 munlock mlockall munlockall brk "
-     "membarrier memfd_create memfd_secret get_mempolicy set_mempolicy mbind",
+     "membarrier memfd_create get_mempolicy set_mempolicy mbind mseal "
+     "map_shadow_stack process_madvise",
      "memory of the process itself"},
     {"fork vfork execve execveat exit exit_group wait4 waitid waitpid "
      "set_tid_address set_robust_list get_robust_list futex futex_time64 "
-     "futex_waitv rseq arch_prctl set_thread_area get_thread_area "
+     "futex_waitv futex_wake futex_wait futex_requeue rseq arch_prctl "
+     "set_thread_area get_thread_area "
      "restart_syscall",
      "processes and threads (clone: see below)"},
     {"getpid getppid gettid getpgid setpgid getpgrp getsid setsid getuid "
      "geteuid getgid getegid getresuid getresgid getgroups setuid setgid "
      "setreuid setregid setresuid setresgid setgroups setfsuid setfsgid "
-     "capget capset getpriority setpriority ioprio_get ioprio_set getrlimit "
-     "setrlimit prlimit64 ugetrlimit getrusage times sysinfo uname getcpu "
-     "prctl",
+     "capget capset getpriority ioprio_get getrlimit setrlimit ugetrlimit "
+     "getrusage times sysinfo uname getcpu prctl",
      "who and what a process is; no capability is there to change it"},
-    {"sched_yield sched_getaffinity sched_setaffinity sched_getparam "
-     "sched_setparam sched_getscheduler sched_setscheduler sched_getattr "
-     "sched_setattr sched_get_priority_max sched_get_priority_min "
+    {"sched_yield sched_getaffinity sched_getparam sched_getscheduler "
+     "sched_getattr sched_get_priority_max sched_get_priority_min "
      "sched_rr_get_interval sched_rr_get_interval_time64",
      "scheduling; real-time needs a capability"},
     {"rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigsuspend "
@@ -88,16 +88,36 @@ static const struct group allowed[] = {
      "setsockopt sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg "
      "recvmmsg_time64 send recv shutdown socketcall",
      "sockets of the allowed families, in an own network namespace"},
-    {"shmget shmat shmctl shmdt semget semop semtimedop semtimedop_time64 "
-     "semctl msgget msgsnd msgrcv msgctl mq_open mq_unlink mq_timedsend "
-     "mq_timedsend_time64 mq_timedreceive mq_timedreceive_time64 mq_notify "
-     "mq_getsetattr ipc",
-     "System V and POSIX IPC, in an own namespace"},
+    {"landlock_create_ruleset landlock_add_rule landlock_restrict_self "
+     "seccomp",
+     "programs that confine themselves further; what is refused stays so"},
     {"ptrace process_vm_readv process_vm_writev kcmp",
      "debuggers and leak checkers of own children: PID 1 is not dumpable, "
      "and no other process of the host is visible"},
     {"getrandom", "randomness"},
 };
+
+/* Only with an own namespace around it. */
+static const struct group allowed_within[] = {
+    {"shmget shmat shmctl shmdt semget semop semtimedop semtimedop_time64 "
+     "semctl msgget msgsnd msgrcv msgctl mq_open mq_unlink mq_timedsend "
+     "mq_timedsend_time64 mq_timedreceive mq_timedreceive_time64 mq_notify "
+     "mq_getsetattr ipc",
+     "System V and POSIX IPC, in an own namespace"},
+    {"setpriority ioprio_set prlimit64 sched_setaffinity sched_setparam "
+     "sched_setscheduler sched_setattr",
+     "limits and scheduling of processes of this PID namespace"},
+};
+
+/* Without namespaces these change the caller alone: who, and the argument
+ * that must be 0. */
+static const struct {
+    const char *name;
+    unsigned argument;
+} own_only[] = {{"prlimit64", 0},      {"setpriority", 1},
+                {"ioprio_set", 1},     {"sched_setaffinity", 0},
+                {"sched_setparam", 0}, {"sched_setscheduler", 0},
+                {"sched_setattr", 0}};
 
 /* EPERM: programs look for it and must be told no. Each is either the
  * kernel's privileged surface or reaches beyond the sandbox. */
@@ -112,15 +132,31 @@ static const struct group refused[] = {
     {"keyctl add_key request_key",
      "keyrings are shared across a user's processes"},
     {"name_to_handle_at open_by_handle_at", "files by number, past the mounts"},
-    {"init_module finit_module delete_module kexec_load kexec_file_load "
-     "reboot swapon swapoff sethostname setdomainname iopl ioperm "
-     "settimeofday clock_settime clock_settime64 clock_adjtime "
-     "clock_adjtime64 adjtimex syslog acct quotactl quotactl_fd vhangup "
-     "lookup_dcookie nfsservctl uselib ustat sysfs _sysctl",
+    {"reboot swapon swapoff sethostname setdomainname settimeofday "
+     "clock_settime clock_settime64 clock_adjtime clock_adjtime64 adjtimex "
+     "syslog acct quotactl quotactl_fd vhangup ustat sysfs _sysctl",
      "administration of the host"},
+    {"memfd_secret", "memory that limits cannot see"},
     {"fanotify_init fanotify_mark", "watches whole mounts"},
     {"modify_ldt", "old x86 attack surface"},
     {"migrate_pages move_pages", "other processes' memory"},
+};
+
+/* The process is killed: no build asks for these, exploits do. */
+static const struct group killed[] = {
+    {"init_module finit_module delete_module", "code in the kernel"},
+    {"kexec_load kexec_file_load", "another kernel"},
+    {"iopl ioperm", "hardware ports"},
+    {"uselib nfsservctl lookup_dcookie vm86 vm86old",
+     "long dead, kept by kernels for their bugs"},
+};
+
+/* ENOSYS, answered by the kernel at once: C libraries ask often and go on
+ * with another call, and the arguments lie in memory that a filter cannot
+ * read. */
+static const struct group absent[] = {
+    {"clone3", "clone is there, whose flags can be read"},
+    {"openat2", "openat is there, whose mode can be read"},
 };
 
 /* Adds one rule with up to two argument tests. Names that this architecture
@@ -134,6 +170,20 @@ static int rule(scmp_filter_ctx context, uint32_t action, const char *name,
         return 0;
     number = seccomp_rule_add_array(context, action, number, count, tests);
     return number == -EDOM || number == -EINVAL ? 0 : number;
+}
+
+static uint32_t refusal(const struct filter_options *options, int number)
+{
+    return options->notify ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO((uint32_t)number);
+}
+
+/* A rule that refuses; where that happens anyway none is needed, nor taken. */
+static int refuse(scmp_filter_ctx context, const struct filter_options *options,
+                  const char *name, const struct scmp_arg_cmp *test)
+{
+    return options->notify
+               ? 0
+               : rule(context, SCMP_ACT_ERRNO(EPERM), name, 1, test);
 }
 
 static int add_group(scmp_filter_ctx context, uint32_t action,
@@ -153,7 +203,8 @@ static int add_group(scmp_filter_ctx context, uint32_t action,
 
 /* Files that would be setuid or setgid are live on the host afterwards. A
  * call passes only when neither bit is in its mode argument. */
-static int add_mode_rules(scmp_filter_ctx context)
+static int add_mode_rules(scmp_filter_ctx context,
+                          const struct filter_options *options)
 {
     static const struct {
         const char *name;
@@ -173,8 +224,7 @@ static int add_mode_rules(scmp_filter_ctx context)
                                                       SCMP_CMP_MASKED_EQ,
                                                       S_ISUID | S_ISGID, bits)};
 
-            status =
-                rule(context, SCMP_ACT_ERRNO(EPERM), calls[i].name, 1, special);
+            status = refuse(context, options, calls[i].name, special);
         }
     }
     return status;
@@ -214,7 +264,8 @@ static int add_clone_rules(scmp_filter_ctx context)
     return rule(context, SCMP_ACT_ALLOW, "clone", 1, none);
 }
 
-static int add_socket_rules(scmp_filter_ctx context)
+static int add_socket_rules(scmp_filter_ctx context,
+                            const struct filter_options *options)
 {
     static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
     int status = 0;
@@ -223,6 +274,10 @@ static int add_socket_rules(scmp_filter_ctx context)
         struct scmp_arg_cmp family[] = {
             SCMP_CMP32(0, SCMP_CMP_EQ, (uint32_t)families[i])};
 
+        /* A path is no bound for unix sockets: services of the host would be
+         * reached. */
+        if (families[i] == AF_UNIX ? options->shared : !options->inet)
+            continue;
         status = rule(context, SCMP_ACT_ALLOW, "socket", 1, family);
     }
     if (!status) {
@@ -233,8 +288,29 @@ static int add_socket_rules(scmp_filter_ctx context)
     return status;
 }
 
+static int add_shared_rules(scmp_filter_ctx context,
+                            const struct filter_options *options)
+{
+    int status = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(allowed_within) && !status; i++) {
+        if (!options->shared)
+            status =
+                add_group(context, SCMP_ACT_ALLOW, allowed_within[i].names);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(own_only) && !status; i++) {
+        struct scmp_arg_cmp own[] = {
+            SCMP_CMP32(own_only[i].argument, SCMP_CMP_EQ, 0)};
+
+        if (options->shared)
+            status = rule(context, SCMP_ACT_ALLOW, own_only[i].name, 1, own);
+    }
+    return status;
+}
+
 /* ioctl by request: everything but typing into terminals. */
-static int add_ioctl_rules(scmp_filter_ctx context)
+static int add_ioctl_rules(scmp_filter_ctx context,
+                           const struct filter_options *options)
 {
     static const uint32_t injecting[] = {TIOCSTI, 0x541C /* TIOCLINUX */};
     int status = seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
@@ -246,10 +322,12 @@ static int add_ioctl_rules(scmp_filter_ctx context)
     for (uint32_t request = TIOCSTI + 1; request < 0x541C && !status; request++)
         status = seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
                                   SCMP_CMP32(1, SCMP_CMP_EQ, request));
-    for (size_t i = 0; i < ARRAY_LENGTH(injecting) && !status; i++)
-        status =
-            seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
-                             SCMP_CMP32(1, SCMP_CMP_EQ, injecting[i]));
+    for (size_t i = 0; i < ARRAY_LENGTH(injecting) && !status; i++) {
+        struct scmp_arg_cmp request[] = {
+            SCMP_CMP32(1, SCMP_CMP_EQ, injecting[i])};
+
+        status = refuse(context, options, "ioctl", request);
+    }
     return status;
 }
 
@@ -268,25 +346,147 @@ static int add_personality_rules(scmp_filter_ctx context)
     return status;
 }
 
-static int add_rules(scmp_filter_ctx context)
+static int add_groups(scmp_filter_ctx context,
+                      const struct filter_options *options)
 {
+    const struct {
+        const struct group *groups;
+        size_t count;
+        uint32_t action;
+    } tables[] = {
+        {allowed, ARRAY_LENGTH(allowed), SCMP_ACT_ALLOW},
+        {refused, ARRAY_LENGTH(refused), refusal(options, EPERM)},
+        {killed, ARRAY_LENGTH(killed), SCMP_ACT_KILL_PROCESS},
+        {absent, ARRAY_LENGTH(absent), SCMP_ACT_ERRNO(ENOSYS)},
+    };
     int status = 0;
 
-    for (size_t i = 0; i < ARRAY_LENGTH(allowed) && !status; i++)
-        status = add_group(context, SCMP_ACT_ALLOW, allowed[i].names);
-    for (size_t i = 0; i < ARRAY_LENGTH(refused) && !status; i++)
-        status = add_group(context, SCMP_ACT_ERRNO(EPERM), refused[i].names);
+    for (size_t t = 0; t < ARRAY_LENGTH(tables) && !status; t++) {
+        for (size_t i = 0; i < tables[t].count && !status; i++) {
+            uint32_t action = tables[t].action;
+
+            if (action == SCMP_ACT_NOTIFY)
+                continue; /* happens anyway */
+            status = add_group(context, action, tables[t].groups[i].names);
+        }
+    }
+    return status;
+}
+
+static int add_rules(scmp_filter_ctx context,
+                     const struct filter_options *options)
+{
+    int status = add_groups(context, options);
+
     if (!status)
-        status = add_mode_rules(context);
+        status = add_mode_rules(context, options);
     if (!status)
         status = add_node_rules(context);
     if (!status)
         status = add_clone_rules(context);
     if (!status)
-        status = add_socket_rules(context);
+        status = add_socket_rules(context, options);
     if (!status)
-        status = add_ioctl_rules(context);
+        status = add_shared_rules(context, options);
+    if (!status)
+        status = add_ioctl_rules(context, options);
     return status ? status : add_personality_rules(context);
+}
+
+/* The answers of a listener, by number: it cannot ask libseccomp. */
+#define CALLS_MAX 1024
+static bool is_refused[CALLS_MAX];
+
+static void note_refused(void)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(refused); i++) {
+        const char *names = refused[i].names;
+
+        while (*names) {
+            size_t length = strcspn(names, " ");
+            CLEANUP(mem_free) char *name = mem_bytes(names, length);
+            int number = seccomp_syscall_resolve_name(name);
+
+            if (number >= 0 && number < CALLS_MAX)
+                is_refused[number] = true;
+            names += length + strspn(names + length, " ");
+        }
+    }
+}
+
+/* Calls that are there for some arguments are refused, not absent. */
+static bool is_partly_allowed(int number)
+{
+    static const int calls[] = {
+        SYS_fchmod,
+        SYS_fchmodat,
+        SYS_openat,
+        SYS_clone,
+        SYS_socket,
+        SYS_socketpair,
+        SYS_ioctl,
+        SYS_personality,
+        SYS_mknodat,
+        SYS_prlimit64,
+        SYS_setpriority,
+        SYS_ioprio_set,
+        SYS_sched_setaffinity,
+        SYS_sched_setparam,
+        SYS_sched_setscheduler,
+        SYS_sched_setattr,
+#ifdef SYS_open
+        SYS_chmod,
+        SYS_open,
+        SYS_creat,
+        SYS_mknod,
+#endif
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(calls); i++) {
+        if (calls[i] == number)
+            return true;
+    }
+    return number == 452; /* fchmodat2 */
+}
+
+int filter_errno(int number)
+{
+    if (number >= 0 && number < CALLS_MAX && is_refused[number])
+        return EPERM;
+    if (number == SYS_socket || number == SYS_socketpair)
+        return EAFNOSUPPORT;
+    return is_partly_allowed(number) ? EPERM : ENOSYS;
+}
+
+void filter_call_name(int number, char *out, size_t size)
+{
+    CLEANUP(mem_free)
+    char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number);
+
+    if (name)
+        snprintf(out, size, "%s", name);
+    else
+        snprintf(out, size, "%d", number);
+}
+
+static void describe_table(struct buffer *out, const char *answer,
+                           const struct group *groups, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        buffer_addf(out, "| %s | %s | %s |\n", answer, groups[i].reason,
+                    groups[i].names);
+}
+
+void filter_describe(struct buffer *out)
+{
+    buffer_add_string(out, "| answer | why | system calls |\n"
+                           "| --- | --- | --- |\n");
+    describe_table(out, "allowed", allowed, ARRAY_LENGTH(allowed));
+    describe_table(out, "allowed, with namespaces", allowed_within,
+                   ARRAY_LENGTH(allowed_within));
+    describe_table(out, "EPERM", refused, ARRAY_LENGTH(refused));
+    describe_table(out, "ENOSYS", absent, ARRAY_LENGTH(absent));
+    describe_table(out, "the process is killed", killed, ARRAY_LENGTH(killed));
 }
 
 static void context_free(scmp_filter_ctx *context)
@@ -295,13 +495,15 @@ static void context_free(scmp_filter_ctx *context)
         seccomp_release(*context);
 }
 
-int filter_build(struct buffer *program, struct error *err)
+int filter_build(const struct filter_options *options, struct buffer *program,
+                 struct error *err)
 {
     CLEANUP(context_free) scmp_filter_ctx context = NULL;
     CLEANUP(fd_close) int fd = memfd_create("filter", MFD_CLOEXEC);
     int status;
 
-    context = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+    note_refused();
+    context = seccomp_init(refusal(options, ENOSYS));
     if (!context || fd < 0)
         return error_set(err, ERROR_SANDBOX, "seccomp: cannot make a filter");
     status = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH,
@@ -310,7 +512,7 @@ int filter_build(struct buffer *program, struct error *err)
     if (!status)
         status = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (!status)
-        status = add_rules(context);
+        status = add_rules(context, options);
     if (!status)
         status = seccomp_export_bpf(context, fd);
     if (status)
@@ -323,12 +525,13 @@ int filter_build(struct buffer *program, struct error *err)
     return 0;
 }
 
-int filter_install(struct span program)
+int filter_install(struct span program, bool notify)
 {
     struct sock_fprog fprog = {
         .len = (unsigned short)(program.length / sizeof(struct sock_filter)),
         .filter = (struct sock_filter *)(uintptr_t)program.data,
     };
+    unsigned long flags = notify ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
 
-    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &fprog);
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &fprog);
 }

@@ -11,6 +11,7 @@
 #include "sandbox/sandbox.h"
 
 #define MOUNTS_MAX 192
+#define MOUNTS_ROOT_BYTES ((int64_t)4 << 20) /* mount points, small files */
 
 enum mount_type {
     MOUNT_DIRECTORY, /* mkdir with mode */
@@ -23,6 +24,7 @@ enum mount_type {
     MOUNT_TMPFS,     /* size and mode; nosuid, nodev */
     MOUNT_PROC,      /* new instance, hidepid, read-only */
     MOUNT_DEVPTS,    /* new instance */
+    MOUNT_OVERLAY,   /* source/upper over a lower directory */
 };
 
 struct mount_operation {
@@ -32,13 +34,20 @@ struct mount_operation {
     int64_t bytes; /* of a tmpfs */
     unsigned mode;
     bool optional; /* left out when the source is not there */
-    int fd;        /* the source's detached mount while applying */
+    bool itself;   /* the source is already in the new tree, at the target */
+    char *lower;   /* of an overlay, on the host */
+    uid_t owner;   /* of the source, for one that the sandbox may write to */
+    gid_t group;
+    int fd;       /* the source's detached mount while applying */
+    int lower_fd; /* likewise, of an overlay */
 };
 
 struct mounts {
     struct mount_operation items[MOUNTS_MAX];
     size_t count;
     int staging; /* the folder that the tree is built on, while applying */
+    int upper;   /* where the workspace's changes go, once applied */
+    int scratch; /* and temporary files */
 };
 
 /* Makes the list. Errors: a path that is not absolute, too many. */
@@ -48,6 +57,17 @@ void mounts_free(struct mounts *mounts);
 
 /* A line for each operation. */
 void mounts_describe(const struct mounts *mounts, struct buffer *out);
+
+/* In the owner: takes hold of the sources whose owner is another than
+ * `identity`, with that owner mapped to it. Needs root; does nothing without.
+ * Errors: a filesystem that cannot. */
+int mounts_map_owners(struct mounts *mounts, struct sandbox_identity identity,
+                      struct error *err);
+
+/* The descriptors that mounts_map_owners made, at most `maximum`, in their
+ * order, and the same order for putting them in place in PID 1. */
+size_t mounts_mapped(const struct mounts *mounts, int *fds, size_t maximum);
+size_t mounts_put_mapped(struct mounts *mounts, const int *fds);
 
 /* In PID 1, in new namespaces: first takes hold of every source and of
  * `staging`, a directory to build on; that needs the rights of the user

@@ -6,53 +6,57 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/resource.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/memory.h"
-#include "sandbox/control.h"
 #include "sandbox/filter.h"
+#include "sandbox/landlock.h"
+#include "sandbox/owner.h"
 
 #define START_TIMEOUT_MS 30000
 #define FILTER_BYTES ((size_t)64 << 10)
-#define EXITS_MAX (2 * SANDBOX_COMMANDS_MAX)
 #define NAMESPACES                                               \
-    (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | \
-     CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+    (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | \
+     CLONE_NEWUTS | CLONE_NEWCGROUP)
 
-struct process_exit {
-    uint32_t id; /* 0: free */
-    int status;
-};
+static unsigned layer_index(unsigned layer)
+{
+    return (unsigned)__builtin_ctz(layer);
+}
 
-struct sandbox {
-    int control;
-    int pidfd;
-    pid_t pid;
-    uint32_t last_id;
-    int64_t memory_bytes;
-    struct process_exit exits[EXITS_MAX]; /* reported, nobody asked yet */
-};
+/* ---- filters
+ * ------------------------------------------------------------------ */
 
-static const char *const steps[STEP_COUNT] = {
-    [STEP_IDENTITY] = "become the inside user",
-    [STEP_SOURCES] = "take hold of",
-    [STEP_MOUNTS] = "mount",
-    [STEP_LOOPBACK] = "bring the loopback interface up",
-    [STEP_HOSTNAME] = "set the host name",
-    [STEP_PRIVILEGES] = "set limits and drop privileges",
-    [STEP_FILTER] = "install the system-call filter",
-    [STEP_COMMANDS] = "too many commands run at once",
-    [STEP_TERMINAL] = "open a terminal",
-    [STEP_REQUEST] = "read the request",
-    [STEP_FORK] = "fork",
-    [STEP_DIRECTORY] = "change to the directory",
-    [STEP_EXEC] = "execute",
+int sandbox_filter_make(struct sandbox_filter *filter, struct error *err)
+{
+    const struct filter_options options = {.notify = true, .inet = true};
+
+    buffer_init(&filter->program, FILTER_BYTES);
+    return filter_build(&options, &filter->program, err);
+}
+
+void sandbox_filter_free(struct sandbox_filter *filter)
+{
+    buffer_free(&filter->program);
+}
+
+/* ---- opening
+ * -------------------------------------------------------------------- */
+
+/* What is decided before a try, and what it learns. */
+struct opening {
+    const struct sandbox_spec *spec;
+    struct sandbox *sandbox;
+    struct mounts mounts;
+    bool namespaces;
+    bool notify;
+    bool filter_busy; /* a filter of the caller's has a listener already */
+    bool final;       /* the failure would be the same without namespaces */
 };
 
 static int write_proc(pid_t pid, const char *name, const char *text,
@@ -76,101 +80,20 @@ static int write_maps(pid_t pid, struct sandbox_identity identity,
     CLEANUP(mem_free)
     char *groups = mem_format("%d %" PRIu32 " 1\n", SANDBOX_UID, identity.gid);
 
-    if (geteuid() && write_proc(pid, "setgroups", "deny\n", err))
+    if ((geteuid() && write_proc(pid, "setgroups", "deny\n", err)) ||
+        write_proc(pid, "uid_map", users, err) ||
+        write_proc(pid, "gid_map", groups, err)) {
+        sandbox_hint_namespaces(err);
         return -1;
-    if (write_proc(pid, "uid_map", users, err) ||
-        write_proc(pid, "gid_map", groups, err))
-        return -1;
+    }
     return 0;
 }
 
-/* ---- opening ----------------------------------------------------------- */
-
-static bool host_says(const char *path, char value)
+int sandbox_take_packet(int control, struct control *packet,
+                        int fds[static CONTROL_FDS_MAX], int64_t deadline,
+                        struct error *err)
 {
-    struct error ignored;
-    struct buffer text;
-    bool says;
-
-    buffer_init(&text, 64);
-    says = !file_read(AT_FDCWD, path, &text, &ignored) && text.length &&
-           text.data[0] == value;
-    buffer_free(&text);
-    return says;
-}
-
-/* Whether this process runs in a chroot, as far as it may look. */
-static bool in_chroot(void)
-{
-    struct stat own;
-    struct stat first;
-
-    return !stat("/", &own) && !stat("/proc/1/root/.", &first) &&
-           (own.st_dev != first.st_dev || own.st_ino != first.st_ino);
-}
-
-/* What the host forbids, and how to allow it. */
-static int hint_namespaces(struct error *err)
-{
-    if (in_chroot())
-        return error_hint(err, "the kernel allows no user namespaces in a "
-                               "chroot: use a container, or enter the folder "
-                               "with pivot_root in a mount namespace");
-    if (host_says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-                  '1') &&
-        geteuid())
-        return error_hint(
-            err, "AppArmor restricts user namespaces on this host: run 'sudo "
-                 "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0', "
-                 "or run nightjar as root");
-    if (host_says("/proc/sys/kernel/unprivileged_userns_clone", '0'))
-        return error_hint(err, "user namespaces are switched off: run 'sudo "
-                               "sysctl -w kernel.unprivileged_userns_clone=1'");
-    if (host_says("/proc/sys/user/max_user_namespaces", '0'))
-        return error_hint(err, "user namespaces are switched off: run 'sudo "
-                               "sysctl -w user.max_user_namespaces=10000'");
-    return error_hint(
-        err, "in a container, start it with '--security-opt seccomp=unconfined "
-             "--security-opt apparmor=unconfined --security-opt "
-             "systempaths=unconfined' so that nightjar can make its own "
-             "sandbox; Linux 5.12 or newer is needed");
-}
-
-static int explain(const struct control *packet, const struct mounts *mounts,
-                   struct error *err)
-{
-    const char *step =
-        packet->step < STEP_COUNT ? steps[packet->step] : "start";
-    const char *what = "";
-
-    if ((packet->step == STEP_SOURCES || packet->step == STEP_MOUNTS) &&
-        packet->id < mounts->count)
-        what = mounts->items[packet->id].target;
-    error_set_errno(err, ERROR_SANDBOX, packet->value, "sandbox: cannot %s%s%s",
-                    step, *what ? " /" : "", what);
-    if (packet->step == STEP_SOURCES && packet->value == ENOENT)
-        return error_hint(err, "the path is named in sandbox.read or "
-                               "sandbox.write but is not on this host");
-    return hint_namespaces(err);
-}
-
-/* One packet with a deadline; a descriptor that came with it goes to *fd.
- * Returns 0 on the end of the socket. */
-static int take_packet(int control, struct control *packet, int *fd,
-                       int64_t deadline, struct error *err)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } ancillary;
-    struct iovec part = {packet, sizeof(*packet)};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = ancillary.bytes,
-                             .msg_controllen = sizeof(ancillary.bytes)};
     struct pollfd wait = {control, POLLIN, 0};
-    struct cmsghdr *head;
-    ssize_t got;
     int ready;
 
     do {
@@ -178,372 +101,483 @@ static int take_packet(int control, struct control *packet, int *fd,
     } while (ready < 0 && errno == EINTR);
     if (!ready)
         return error_set(err, ERROR_SANDBOX, "sandbox: no answer in time");
-    do {
-        got = recvmsg(control, &message, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
-    if (got != (ssize_t)sizeof(*packet))
+    if (control_receive(control, packet, fds, 0) <= 0)
         return error_set(err, ERROR_SANDBOX, "sandbox: its first process died");
-    head = CMSG_FIRSTHDR(&message);
-    if (head && head->cmsg_level == SOL_SOCKET &&
-        head->cmsg_type == SCM_RIGHTS &&
-        head->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(fd, CMSG_DATA(head), sizeof(int));
     return 0;
 }
 
-static int begin(struct sandbox *sandbox, const struct sandbox_spec *spec,
-                 const struct mounts *mounts, struct error *err)
+static int send_go(const struct opening *opening, struct error *err)
 {
+    const struct sandbox *sandbox = opening->sandbox;
     struct control packet = {.type = CONTROL_GO};
-    int no_fd = -1;
+    int fds[CONTROL_FDS_MAX];
+    size_t count = mounts_mapped(&opening->mounts, fds, CONTROL_FDS_MAX - 1);
 
-    if (write_maps(sandbox->pid, spec->identity, err)) {
-        hint_namespaces(err);
-        return -1;
-    }
-    if (send(sandbox->control, &packet, sizeof(packet), MSG_NOSIGNAL) < 0)
+    if (sandbox->cgroup.cpu_time >= 0)
+        fds[count++] = sandbox->cgroup.cpu_time;
+    if (control_send(sandbox->control, &packet, fds, count))
         return error_set_errno(err, ERROR_SANDBOX, errno, "sandbox: start");
-    if (take_packet(sandbox->control, &packet, &no_fd,
-                    clock_deadline(START_TIMEOUT_MS), err))
-        return -1;
-    fd_reset(&no_fd);
-    if (packet.type != CONTROL_READY)
-        return explain(&packet, mounts, err);
     return 0;
 }
 
-static pid_t clone_init(int *pidfd)
+static int take_ready(struct opening *opening, struct error *err)
 {
+    struct sandbox *sandbox = opening->sandbox;
+    struct control packet;
+    int fds[CONTROL_FDS_MAX];
+    CLEANUP(fd_close) int listener = -1;
+
+    if (sandbox_take_packet(sandbox->control, &packet, fds,
+                            clock_deadline(START_TIMEOUT_MS), err))
+        return -1;
+    if (packet.type != CONTROL_READY) {
+        opening->filter_busy =
+            packet.step == STEP_FILTER && packet.value == EBUSY;
+        opening->final = packet.step == STEP_SOURCES ||
+                         packet.step == STEP_OVERLAY ||
+                         (packet.step == STEP_MOUNTS && packet.value == EROFS);
+        return sandbox_explain(&packet, &opening->mounts, err);
+    }
+    sandbox->workspace = fds[0];
+    listener = fds[1];
+    sandbox->proxy_port = (int)packet.step;
+    sandbox->state.landlock_abi = packet.value;
+    if (opening->spec->network != SANDBOX_NETWORK_PROXY)
+        return 0;
+    sandbox->egress = egress_start(listener, opening->spec->identity, err);
+    return sandbox->egress ? 0 : -1;
+}
+
+static int begin(struct opening *opening, struct error *err)
+{
+    struct sandbox *sandbox = opening->sandbox;
+
+    if ((opening->namespaces &&
+         write_maps(sandbox->pid, opening->spec->identity, err)) ||
+        (sandbox->cgroup.version &&
+         cgroup_add(&sandbox->cgroup, sandbox->pid, err)) ||
+        send_go(opening, err))
+        return -1;
+    return take_ready(opening, err);
+}
+
+static pid_t clone_init(const struct opening *opening, int *pidfd)
+{
+    unsigned long flags = CLONE_PIDFD | SIGCHLD;
+
+    if (opening->namespaces)
+        flags |= NAMESPACES;
+    if (opening->namespaces && opening->spec->network != SANDBOX_NETWORK_OPEN)
+        flags |= CLONE_NEWNET;
     /* Like fork, into new namespaces; the libc wrapper wants a stack. */
-    return (pid_t)syscall(SYS_clone, NAMESPACES | CLONE_PIDFD | SIGCHLD, NULL,
-                          pidfd, NULL, NULL);
+    return (pid_t)syscall(SYS_clone, flags, NULL, pidfd, NULL, NULL);
 }
 
-int sandbox_filter_make(struct sandbox_filter *filter, struct error *err)
+static void set_paths(struct opening *opening)
 {
-    buffer_init(&filter->program, FILTER_BYTES);
-    return filter_build(&filter->program, err);
+    const struct sandbox_spec *spec = opening->spec;
+    struct sandbox *sandbox = opening->sandbox;
+
+    if (opening->namespaces) {
+        sandbox->directory =
+            mem_string(spec->inside ? spec->inside : SANDBOX_WORKSPACE);
+        sandbox->home = mem_string(SANDBOX_HOME);
+        sandbox->temporary = mem_string("/tmp");
+        return;
+    }
+    sandbox->directory = mem_string(spec->workspace);
+    sandbox->home = mem_format("%s/home", spec->scratch);
+    sandbox->temporary = mem_format("%s/tmp", spec->scratch);
 }
 
-void sandbox_filter_free(struct sandbox_filter *filter)
+static void set_setup(struct opening *opening, struct init_setup *setup)
 {
-    buffer_free(&filter->program);
+    const struct sandbox_spec *spec = opening->spec;
+    const struct sandbox *sandbox = opening->sandbox;
+
+    *setup = (struct init_setup){
+        .mounts = &opening->mounts,
+        .staging = spec->workspace,
+        .notify = opening->notify,
+        .namespaces = opening->namespaces,
+        .landlock = !(spec->without & SANDBOX_LANDLOCK),
+        .group_memory = sandbox->cgroup.memory,
+        .group_cpu_time = sandbox->cgroup.cpu_time >= 0,
+        .network = spec->network,
+        .identity = spec->identity,
+        .own_user = !geteuid() &&
+                    spec->identity.uid == sandbox_identity().uid &&
+                    spec->identity.uid,
+        .limits = spec->limits,
+        .workspace = sandbox->directory,
+        .scratch = spec->scratch,
+    };
+    if (sandbox->cgroup.cpu)
+        setup->limits.cpu_milli = 0;
 }
 
-struct sandbox *sandbox_open(const struct sandbox_spec *spec, struct error *err)
+/* The shared filter where it fits, or one for this. */
+static int choose_filter(const struct opening *opening,
+                         struct sandbox_filter *own, struct span *filter,
+                         struct error *err)
+{
+    const struct filter_options options = {.notify = opening->notify,
+                                           .inet = opening->namespaces ||
+                                                   opening->spec->network ==
+                                                       SANDBOX_NETWORK_OPEN,
+                                           .shared = !opening->namespaces};
+
+    if (opening->spec->filter && opening->notify && opening->namespaces) {
+        *filter = buffer_span(&opening->spec->filter->program);
+        return 0;
+    }
+    buffer_init(&own->program, FILTER_BYTES);
+    if (filter_build(&options, &own->program, err))
+        return -1;
+    *filter = buffer_span(&own->program);
+    return 0;
+}
+
+static void note_state(struct opening *opening)
+{
+    const struct sandbox_spec *spec = opening->spec;
+    struct sandbox *sandbox = opening->sandbox;
+    struct sandbox_state *state = &sandbox->state;
+    const struct sandbox_limits *limits = &spec->limits;
+    const struct cgroup *group = &sandbox->cgroup;
+    const char *name = group->version == 2 ? "cgroup v2" : "cgroup v1";
+
+    state->layers = SANDBOX_SECCOMP;
+    if (opening->namespaces)
+        state->layers |= SANDBOX_NAMESPACES;
+    if (state->landlock_abi)
+        state->layers |= SANDBOX_LANDLOCK;
+    if (group->version)
+        state->layers |= SANDBOX_CGROUP;
+    state->overlay = spec->lower != NULL;
+    state->memory_by = !limits->memory_bytes ? "none"
+                       : group->memory       ? name
+                                             : "watch";
+    state->pids_by = !limits->pids         ? "none"
+                     : group->pids         ? name
+                     : opening->namespaces ? "rlimit"
+                                           : "watch";
+    state->cpu_by = !limits->cpu_milli ? "none"
+                    : group->cpu       ? name
+                                       : "affinity";
+    state->disk_by = limits->disk_bytes ? "watch" : "none";
+    if (!state->landlock_abi)
+        snprintf(state->missing[layer_index(SANDBOX_LANDLOCK)],
+                 SANDBOX_REASON_MAX, "%s",
+                 spec->without & SANDBOX_LANDLOCK
+                     ? "switched off"
+                     : "the kernel has no Landlock, or 'lsm=' leaves it out");
+}
+
+static int try_open(struct opening *opening, struct error *err)
 {
     CLEANUP(sandbox_filter_free) struct sandbox_filter own = {{0}};
-    const struct sandbox_filter *filter = spec->filter ? spec->filter : &own;
-    CLEANUP(sandbox_cleanup) struct sandbox *sandbox = NULL;
-    CLEANUP(mounts_free) struct mounts mounts;
-    struct init_setup setup = {.mounts = &mounts, .staging = spec->workspace};
+    struct sandbox *sandbox = opening->sandbox;
+    struct init_setup setup;
+    struct span filter;
     int ends[2];
 
-    if (mounts_plan(spec, &mounts, err) ||
-        (filter == &own && sandbox_filter_make(&own, err)))
-        return NULL;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends)) {
-        error_set_errno(err, ERROR_SANDBOX, errno, "sandbox: socketpair");
-        return NULL;
-    }
+    set_paths(opening);
+    set_setup(opening, &setup);
+    if (choose_filter(opening, &own, &filter, err) ||
+        (opening->namespaces &&
+         mounts_map_owners(&opening->mounts, opening->spec->identity, err)))
+        return -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+        return error_set_errno(err, ERROR_SANDBOX, errno,
+                               "sandbox: socketpair");
+    sandbox->control = ends[0];
     setup.control = ends[1];
-    setup.filter = buffer_span(&filter->program);
-    setup.pids = (uint64_t)spec->pids;
-    sandbox = mem_alloc(sizeof(*sandbox));
-    *sandbox = (struct sandbox){
-        .control = ends[0], .pidfd = -1, .memory_bytes = spec->memory_bytes};
-    sandbox->pid = clone_init(&sandbox->pidfd);
+    setup.filter = filter;
+    sandbox->namespaces = opening->namespaces;
+    sandbox->pid = clone_init(opening, &sandbox->pidfd);
     if (sandbox->pid == 0)
         init_main(&setup);
     close(ends[1]);
     if (sandbox->pid < 0) {
         error_set_errno(err, ERROR_SANDBOX, errno,
                         "sandbox: cannot make namespaces");
-        hint_namespaces(err);
+        return sandbox_hint_namespaces(err);
+    }
+    if (begin(opening, err))
+        return -1;
+    note_state(opening);
+    return 0;
+}
+
+/* ---- layers, and doing without
+ * ---------------------------------------------------- */
+
+static int check_group(const struct sandbox_spec *spec, struct sandbox *sandbox,
+                       struct error *err)
+{
+    char *reason = sandbox->state.missing[layer_index(SANDBOX_CGROUP)];
+
+    sandbox->cgroup.cpu_time = -1;
+    snprintf(reason, SANDBOX_REASON_MAX, "switched off");
+    if (!(spec->without & SANDBOX_CGROUP))
+        cgroup_make(&sandbox->cgroup, &spec->limits, reason);
+    if (sandbox->cgroup.version || !(spec->require & SANDBOX_CGROUP))
+        return 0;
+    error_set(err, ERROR_SANDBOX, "sandbox: no control group: %s", reason);
+    return error_hint(err, "run nightjar as root, or in a delegated scope: "
+                           "'systemd-run --user --scope -p Delegate=yes "
+                           "nightjar …'; or take 'cgroup' out of "
+                           "sandbox.require");
+}
+
+static int check_landlock(const struct sandbox_spec *spec, struct error *err)
+{
+    bool there = !(spec->without & SANDBOX_LANDLOCK) && landlock_version();
+
+    if (there || !(spec->require & SANDBOX_LANDLOCK))
+        return 0;
+    error_set(err, ERROR_SANDBOX, "sandbox: Landlock is not to be had");
+    return error_hint(err, "Linux 5.13 or newer with 'landlock' in the boot "
+                           "parameter 'lsm=' is needed; or take 'landlock' "
+                           "out of sandbox.require");
+}
+
+/* Whether Landlock and the filter alone can give what is asked for. */
+static int check_without_namespaces(const struct sandbox_spec *spec,
+                                    const struct error *why, struct error *err)
+{
+    struct error cause = *why;
+    const char *what = NULL;
+
+    if (spec->require & SANDBOX_NAMESPACES)
+        what = "sandbox.require names them";
+    else if ((spec->without & SANDBOX_LANDLOCK) || !landlock_version())
+        what = "there is no Landlock to do without them";
+    else if (spec->network == SANDBOX_NETWORK_PROXY)
+        what = "a list of hosts needs a network namespace";
+    else if (spec->lower)
+        what = "an overlay needs a mount namespace";
+    else if (spec->inside && strcmp(spec->inside, spec->workspace) != 0)
+        what = "the workspace at another place needs a mount namespace";
+    if (!what)
+        return 0;
+    *err = cause;
+    error_set(err, ERROR_SANDBOX, "%s (%s)", cause.text, what);
+    return error_hint(err, "%s", cause.hint);
+}
+
+static int make_scratch(const struct sandbox_spec *spec, struct error *err)
+{
+    static const char *const names[] = {"tmp", "var-tmp", "home"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        CLEANUP(mem_free)
+        char *path = mem_format("%s/%s", spec->scratch, names[i]);
+        bool private = !strcmp(names[i], "home");
+
+        if ((mkdir(path, 0700) && errno != EEXIST) ||
+            (!geteuid() &&
+             lchown(path, spec->identity.uid, spec->identity.gid)) ||
+            chmod(path, private ? 0700 : 01777))
+            return error_set_errno(err, ERROR_IO, errno, "make %s", path);
+    }
+    return 0;
+}
+
+/* Without a mount namespace the inside user walks the host's paths. */
+static int open_passage(const char *passage, const char *path,
+                        struct error *err)
+{
+    CLEANUP(mem_free) char *folder = mem_string(path);
+    size_t least = passage ? strlen(passage) : 0;
+    struct stat info;
+
+    while (least && strlen(folder) >= least &&
+           !strncmp(folder, passage, least)) {
+        if (!stat(folder, &info) && !info.st_uid &&
+            chmod(folder, info.st_mode | 0011))
+            return error_set_errno(err, ERROR_IO, errno, "chmod %s", folder);
+        *strrchr(folder, '/') = '\0';
+    }
+    return 0;
+}
+
+static void abandon_try(struct sandbox *sandbox)
+{
+    egress_stop(STEAL(sandbox->egress));
+    fd_reset(&sandbox->control);
+    if (sandbox->pid > 0) {
+        kill(sandbox->pid, SIGKILL);
+        while (waitpid(sandbox->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    sandbox->pid = 0;
+    fd_reset(&sandbox->pidfd);
+    fd_reset(&sandbox->workspace);
+    mem_free(&sandbox->directory);
+    mem_free(&sandbox->home);
+    mem_free(&sandbox->temporary);
+}
+
+/* One way, twice where the first shows that the filter cannot tell. */
+static int open_one_way(struct opening *opening, struct error *err)
+{
+    int status;
+
+    if (mounts_plan(opening->spec, &opening->mounts, err))
+        return -1;
+    status = try_open(opening, err);
+    mounts_free(&opening->mounts);
+    if (status)
+        abandon_try(opening->sandbox);
+    if (!status || !opening->filter_busy)
+        return status;
+    opening->filter_busy = opening->notify = false;
+    return open_one_way(opening, err);
+}
+
+/* Nothing can lend the workspace to another user here: whoever owns it works
+ * in it. Root does so without any capability, and only where Landlock keeps
+ * it from signalling root's other processes. */
+static int choose_owner(struct sandbox_spec *spec, struct error *err)
+{
+    struct stat info;
+
+    if (stat(spec->workspace, &info))
+        return error_set_errno(err, ERROR_SANDBOX, errno, "%s",
+                               spec->workspace);
+    if (geteuid() || info.st_uid == spec->identity.uid)
+        return 0;
+    spec->identity = (struct sandbox_identity){info.st_uid, info.st_gid};
+    if (info.st_uid || landlock_version() >= LANDLOCK_SCOPES)
+        return make_scratch(spec, err);
+    error_set(err, ERROR_SANDBOX,
+              "sandbox: without namespaces, root's own folder '%s' cannot be "
+              "worked in safely on this kernel",
+              spec->workspace);
+    return error_hint(err, "give the folder to an ordinary user (chown), or "
+                           "use Linux 6.12 or newer");
+}
+
+static int open_confined(struct opening *opening, struct error *err)
+{
+    struct sandbox_spec spec = *opening->spec;
+    int status;
+
+    opening->spec = &spec;
+    opening->namespaces = false;
+    opening->notify = true;
+    /* Its processes must not become strangers' when init is killed. */
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    status =
+        choose_owner(&spec, err) ||
+        (!geteuid() && (open_passage(spec.passage, spec.scratch, err) ||
+                        open_passage(spec.passage, spec.workspace, err))) ||
+        open_one_way(opening, err);
+    return status ? -1 : 0;
+}
+
+struct sandbox *sandbox_open(const struct sandbox_spec *spec, struct error *err)
+{
+    CLEANUP(sandbox_cleanup)
+    struct sandbox *sandbox = mem_alloc(sizeof(*sandbox));
+    struct opening opening = {
+        .spec = spec, .sandbox = sandbox, .namespaces = true, .notify = true};
+    struct error why;
+
+    sandbox->control = sandbox->pidfd = sandbox->workspace = -1;
+    sandbox->limits = spec->limits;
+    if (check_group(spec, sandbox, err) || check_landlock(spec, err) ||
+        make_scratch(spec, err))
+        return NULL;
+    error_set(&why, ERROR_SANDBOX, "sandbox: namespaces are switched off");
+    if (!(spec->without & SANDBOX_NAMESPACES) && !open_one_way(&opening, &why))
+        return STEAL(sandbox);
+    if (opening.final) {
+        *err = why;
         return NULL;
     }
-    if (begin(sandbox, spec, &mounts, err))
+    if (check_without_namespaces(spec, &why, err))
+        return NULL;
+    snprintf(sandbox->state.missing[layer_index(SANDBOX_NAMESPACES)],
+             SANDBOX_REASON_MAX, "%.200s", why.text);
+    if (open_confined(&opening, err))
         return NULL;
     return STEAL(sandbox);
 }
 
-const char *const *sandbox_layers(void)
+/* ---- asking
+ * ------------------------------------------------------------------------ */
+
+const struct sandbox_state *sandbox_state(const struct sandbox *sandbox)
 {
-    static const char *const layers[] = {"namespaces", "seccomp", "rlimits",
-                                         NULL};
-    return layers;
+    return &sandbox->state;
 }
 
-/* ---- commands ---------------------------------------------------------- */
-
-static uint32_t count_strings(const char *const *list)
+int sandbox_workspace(const struct sandbox *sandbox)
 {
-    uint32_t count = 0;
-
-    while (list[count])
-        count++;
-    return count;
+    return sandbox->workspace;
 }
 
-static int add_strings(struct buffer *out, const char *const *list)
+const char *sandbox_directory(const struct sandbox *sandbox)
 {
-    for (; *list; list++) {
-        if (buffer_add(out, *list, strlen(*list) + 1))
-            return -1;
-    }
-    return 0;
+    return sandbox->directory;
 }
 
-/* The request as a memory file. */
-static int request_file(const struct sandbox *sandbox,
-                        const struct sandbox_command *command,
-                        struct error *err)
+const char *sandbox_home(const struct sandbox *sandbox)
 {
-    CLEANUP(buffer_free) struct buffer out;
-    struct control_request head = {
-        .argc = count_strings(command->argv),
-        .envc = count_strings(command->environment),
-        .terminal = command->terminal,
-        .memory_bytes = (uint64_t)sandbox->memory_bytes,
-    };
-
-    buffer_init(&out, SANDBOX_REQUEST_MAX);
-    if (buffer_add(&out, &head, sizeof(head)) ||
-        buffer_add(&out, command->directory, strlen(command->directory) + 1) ||
-        add_strings(&out, command->argv) ||
-        add_strings(&out, command->environment))
-        return error_set(err, ERROR_IO, "command is longer than %zu bytes",
-                         SANDBOX_REQUEST_MAX);
-    head.size = (uint32_t)out.length;
-    memcpy(out.data, &head, sizeof(head));
-    return file_memory("command", buffer_span(&out), err);
+    return sandbox->home;
 }
 
-static int send_request(struct sandbox *sandbox, uint32_t id, const int fds[3],
-                        struct error *err)
+const char *sandbox_temporary(const struct sandbox *sandbox)
 {
-    struct control packet = {.type = CONTROL_RUN, .id = id};
-    union {
-        char bytes[CMSG_SPACE(3 * sizeof(int))];
-        struct cmsghdr align;
-    } ancillary = {{0}};
-    struct iovec part = {&packet, sizeof(packet)};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = ancillary.bytes,
-                             .msg_controllen = sizeof(ancillary.bytes)};
-    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(3 * sizeof(int));
-    memcpy(CMSG_DATA(head), fds, 3 * sizeof(int));
-    if (sendmsg(sandbox->control, &message, MSG_NOSIGNAL) < 0)
-        return error_set_errno(err, ERROR_SANDBOX, errno, "sandbox is gone");
-    return 0;
+    return sandbox->temporary;
 }
 
-static void note_exit(struct sandbox *sandbox, uint32_t id, int status)
+int sandbox_proxy_port(const struct sandbox *sandbox)
 {
-    for (size_t i = 0; i < EXITS_MAX; i++) {
-        if (!sandbox->exits[i].id) {
-            sandbox->exits[i] = (struct process_exit){id, status};
-            return;
-        }
-    }
-    /* Nobody asks for the oldest any more. */
-    memmove(sandbox->exits, sandbox->exits + 1,
-            (EXITS_MAX - 1) * sizeof(sandbox->exits[0]));
-    sandbox->exits[EXITS_MAX - 1] = (struct process_exit){id, status};
+    return sandbox->proxy_port;
 }
 
-/* Waits for the answer to a RUN; exits of other commands may come first. */
-static int await_start(struct sandbox *sandbox,
-                       const struct sandbox_command *command, uint32_t id,
-                       int *terminal, struct error *err)
+int sandbox_set_hosts(struct sandbox *sandbox, const char *const *hosts,
+                      size_t count, struct error *err)
 {
-    int64_t deadline = clock_deadline(START_TIMEOUT_MS);
-    struct control packet = {0};
-
-    for (;;) {
-        if (take_packet(sandbox->control, &packet, terminal, deadline, err))
-            return -1;
-        if (packet.type == CONTROL_EXITED)
-            note_exit(sandbox, packet.id, packet.value);
-        else if (packet.id == id && packet.type == CONTROL_STARTED)
-            return 0;
-        else if (packet.id == id && packet.type == CONTROL_FAILED)
-            break;
-    }
-    return error_set_errno(
-        err, ERROR_IO, packet.value, "cannot %s '%s'",
-        packet.step < STEP_COUNT ? steps[packet.step] : "start",
-        packet.step == STEP_DIRECTORY ? command->directory : command->argv[0]);
+    if (!sandbox->egress)
+        return error_set(err, ERROR_INTERNAL, "sandbox without a proxy");
+    return egress_set_hosts(sandbox->egress, hosts, count, err);
 }
 
-static void set_nonblocking(int fd)
-{
-    int flags = fcntl(fd, F_GETFL);
+/* ---- closing
+ * ------------------------------------------------------------------------ */
 
-    if (flags >= 0)
-        fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+void sandbox_prepare_groups(void)
+{
+    cgroup_prepare();
+    cgroup_sweep();
 }
 
-struct ends {
-    int input[2]; /* read end for the command, write end for us */
-    int output[2];
-};
-
-static void ends_close(struct ends *ends)
+void sandbox_sweep_groups(void)
 {
-    for (int i = 0; i < 2; i++) {
-        fd_reset(&ends->input[i]);
-        fd_reset(&ends->output[i]);
-    }
+    cgroup_sweep();
 }
-
-static int ends_open(const struct sandbox_command *command, struct ends *ends,
-                     struct error *err)
-{
-    *ends = (struct ends){{-1, -1}, {-1, -1}};
-    if (pipe2(ends->output, O_CLOEXEC))
-        return error_set_errno(err, ERROR_IO, errno, "pipe");
-    if (command->input && !command->terminal) {
-        if (pipe2(ends->input, O_CLOEXEC))
-            return error_set_errno(err, ERROR_IO, errno, "pipe");
-        return 0;
-    }
-    ends->input[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (ends->input[0] < 0)
-        return error_set_errno(err, ERROR_IO, errno, "open /dev/null");
-    return 0;
-}
-
-int sandbox_start(struct sandbox *sandbox,
-                  const struct sandbox_command *command,
-                  struct sandbox_process *process, struct error *err)
-{
-    CLEANUP(ends_close) struct ends ends;
-    CLEANUP(fd_close) int request = -1;
-    CLEANUP(fd_close) int terminal = -1;
-    uint32_t id = ++sandbox->last_id;
-
-    *process = (struct sandbox_process){.input = -1, .output = -1};
-    if (ends_open(command, &ends, err))
-        return -1;
-    request = request_file(sandbox, command, err);
-    if (request < 0)
-        return -1;
-    if (send_request(sandbox, id,
-                     (int[3]){request, ends.input[0], ends.output[1]}, err) ||
-        await_start(sandbox, command, id, &terminal, err))
-        return -1;
-    process->id = id;
-    if (command->terminal) {
-        process->output = terminal;
-        process->input = terminal;
-        terminal = -1;
-    } else {
-        process->output = ends.output[0];
-        process->input = ends.input[1];
-        ends.output[0] = ends.input[1] = -1;
-    }
-    set_nonblocking(process->output);
-    if (process->input >= 0)
-        set_nonblocking(process->input);
-    return 0;
-}
-
-int sandbox_poll(struct sandbox *sandbox, struct sandbox_process *process,
-                 struct error *err)
-{
-    struct control packet;
-
-    for (;;) {
-        ssize_t got =
-            recv(sandbox->control, &packet, sizeof(packet), MSG_DONTWAIT);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0 && errno == EAGAIN)
-            break;
-        if (got != (ssize_t)sizeof(packet))
-            return error_set(err, ERROR_SANDBOX,
-                             "sandbox: its first process died");
-        if (packet.type == CONTROL_EXITED)
-            note_exit(sandbox, packet.id, packet.value);
-    }
-    for (size_t i = 0; i < EXITS_MAX; i++) {
-        if (process->exited || sandbox->exits[i].id != process->id)
-            continue;
-        process->exited = true;
-        process->status = sandbox->exits[i].status;
-        sandbox->exits[i].id = 0;
-    }
-    return 0;
-}
-
-int sandbox_events(const struct sandbox *sandbox)
-{
-    return sandbox->control;
-}
-
-int sandbox_wait(struct sandbox *sandbox, struct sandbox_process *process,
-                 int64_t deadline, struct error *err)
-{
-    for (;;) {
-        struct pollfd wait = {sandbox->control, POLLIN, 0};
-        int ready;
-
-        if (sandbox_poll(sandbox, process, err))
-            return -1;
-        if (process->exited)
-            return 1;
-        ready = poll(&wait, 1, clock_left_ms(deadline));
-        if (!ready)
-            return 0;
-        if (ready < 0 && errno != EINTR)
-            return error_set_errno(err, ERROR_SANDBOX, errno, "poll");
-    }
-}
-
-int sandbox_signal(struct sandbox *sandbox,
-                   const struct sandbox_process *process, int signal,
-                   struct error *err)
-{
-    struct control packet = {
-        .type = CONTROL_SIGNAL, .id = process->id, .value = signal};
-
-    if (process->exited)
-        return 0;
-    if (send(sandbox->control, &packet, sizeof(packet), MSG_NOSIGNAL) < 0)
-        return error_set_errno(err, ERROR_SANDBOX, errno, "sandbox is gone");
-    return 0;
-}
-
-void sandbox_process_close(struct sandbox_process *process)
-{
-    if (process->input == process->output)
-        process->input = -1;
-    fd_reset(&process->input);
-    fd_reset(&process->output);
-}
-
-/* ---- closing ----------------------------------------------------------- */
 
 void sandbox_close(struct sandbox *sandbox)
 {
     if (!sandbox)
         return;
     fd_reset(&sandbox->control);
-    if (sandbox->pid > 0) {
-        /* Killing PID 1 kills its namespace; waiting for it waits until all
-         * are gone. */
+    /* Killing PID 1 kills its namespace; waiting for it waits until all are
+     * gone. Without a namespace it does that itself when the socket closes. */
+    if (sandbox->pid > 0 && sandbox->namespaces)
         kill(sandbox->pid, SIGKILL);
+    if (sandbox->pid > 0) {
         while (waitpid(sandbox->pid, NULL, 0) < 0 && errno == EINTR)
             ;
     }
-    fd_reset(&sandbox->pidfd);
+    sandbox->pid = 0;
+    abandon_try(sandbox);
+    cgroup_free(&sandbox->cgroup);
     free(sandbox);
 }
 
@@ -551,25 +585,4 @@ void sandbox_cleanup(struct sandbox **sandbox)
 {
     sandbox_close(*sandbox);
     *sandbox = NULL;
-}
-
-int sandbox_describe(const struct sandbox_spec *spec, struct buffer *out,
-                     struct error *err)
-{
-    struct mounts mounts;
-
-    if (mounts_plan(spec, &mounts, err))
-        return -1;
-    buffer_addf(out, "namespaces: user mount pid network ipc uts cgroup\n"
-                     "network:    none (own loopback only)\n");
-    buffer_addf(out,
-                "user:       %d inside, no capabilities, "
-                "no_new_privs\n",
-                SANDBOX_UID);
-    buffer_addf(out, "limits:     memory %lld MiB a process, %lld processes\n",
-                (long long)spec->memory_bytes >> 20, (long long)spec->pids);
-    buffer_add_string(out, "filter:     allow list of system calls\n");
-    mounts_describe(&mounts, out);
-    mounts_free(&mounts);
-    return 0;
 }

@@ -3,9 +3,10 @@
  *
  * A process of ours becomes PID 1 of new namespaces (user, mount, PID,
  * network, IPC, UTS, cgroup), builds its file tree from nothing, drops every
- * capability, installs the system-call filter, and then starts commands as
- * they are asked for. What it confines itself by, they inherit, so a command
- * costs little more than fork and exec.
+ * capability, restricts itself by Landlock and the system-call filter, and
+ * then starts commands as they are asked for. What it confines itself by,
+ * they inherit, so a command costs little more than fork and exec. The same
+ * process watches what they use together and ends them at a limit.
  *
  *     struct sandbox *sandbox = sandbox_open(&spec, &err);
  *     struct sandbox_process process;
@@ -14,8 +15,11 @@
  *     sandbox_process_close(&process);
  *     sandbox_close(sandbox);      // kills what is left
  *
- * Fail closed: a layer that the host does not give is ERROR_SANDBOX with a
- * hint from sandbox_open; nothing ever runs with less than all of them. */
+ * Fail closed: what is required and not to be had is ERROR_SANDBOX with a
+ * hint from sandbox_open, before any command. Where namespaces are neither
+ * required nor to be had, Landlock and seccomp confine alone; what that mode
+ * cannot give (a network list, the workspace at another place) is an error
+ * too. */
 #ifndef NIGHTJAR_SANDBOX_SANDBOX_H
 #define NIGHTJAR_SANDBOX_SANDBOX_H
 
@@ -32,6 +36,57 @@
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define SANDBOX_COMMANDS_MAX 64               /* running at the same time */
 #define SANDBOX_REQUEST_MAX ((size_t)4 << 20) /* argv and environment */
+#define SANDBOX_REASON_MAX 256
+#define SANDBOX_CALL_MAX 32 /* bytes of a system call's name */
+
+/* Layers, as bits. */
+enum sandbox_layer {
+    SANDBOX_NAMESPACES = 1,
+    SANDBOX_LANDLOCK = 2,
+    SANDBOX_SECCOMP = 4,
+    SANDBOX_CGROUP = 8,
+    SANDBOX_LAYERS_ALL = 15,
+};
+
+/* Names in the order of their bits: "namespaces", … NULL past the end. */
+const char *sandbox_layer_name(unsigned index);
+
+/* The bit of a name; 0 for an unknown one. */
+unsigned sandbox_layer_from_name(const char *name);
+
+/* Limits of everything inside together, unless said otherwise; 0: none. */
+struct sandbox_limits {
+    int64_t memory_bytes;
+    int64_t pids;        /* processes and threads at the same time */
+    int64_t cpu_milli;   /* thousandths of a processor */
+    int64_t cpu_time_ms; /* processor time in all */
+    int64_t disk_bytes;  /* added to workspace and temporary files */
+    int64_t file_bytes;  /* of each file */
+};
+
+/* Why commands were ended. */
+enum sandbox_limit {
+    SANDBOX_LIMIT_NONE,
+    SANDBOX_LIMIT_MEMORY,
+    SANDBOX_LIMIT_PIDS,
+    SANDBOX_LIMIT_CPU_TIME,
+    SANDBOX_LIMIT_DISK,
+    SANDBOX_LIMIT_FILE_SIZE,
+    SANDBOX_LIMITS
+};
+
+/* "memory", "pids", "cpu_time", "disk", "file_size"; NULL for none. */
+const char *sandbox_limit_name(enum sandbox_limit limit);
+
+/* "the memory limit of 512 MiB was reached"; owned by the caller. */
+char *sandbox_limit_text(const struct sandbox_limits *limits,
+                         enum sandbox_limit limit);
+
+enum sandbox_network {
+    SANDBOX_NETWORK_NONE,  /* the sandbox's own loopback alone */
+    SANDBOX_NETWORK_PROXY, /* and the egress proxy: see sandbox_set_hosts */
+    SANDBOX_NETWORK_OPEN,  /* the host's network */
+};
 
 /* Who the inside user is outside. */
 struct sandbox_identity {
@@ -46,18 +101,44 @@ struct sandbox_filter {
 };
 
 struct sandbox_spec {
-    const char *workspace;   /* absolute host path of a directory that identity
-                                owns; becomes SANDBOX_WORKSPACE */
+    /* Absolute host path of a directory that becomes the workspace, changed
+     * in place. It belongs to `identity`, or, when this process is root and
+     * the filesystem can map owners, to anyone. With `lower`: a directory of
+     * identity's that holds "upper" and "work", for what changes. */
+    const char *workspace;
+    const char *inside; /* absolute; NULL: SANDBOX_WORKSPACE */
+    const char *lower;  /* NULL, or the read-only files below an overlay */
+    /* A host directory that this process may write to; "tmp", "var-tmp" and
+     * "home" are made in it. */
+    const char *scratch;
     const char *const *read; /* absolute host paths, mounted read-only at the
                                 same place */
     size_t read_count;
     const char *const *write; /* likewise, writable */
     size_t write_count;
+    /* A folder above scratch and workspace that others may be let through
+     * (o+x) where the inside user has to walk that way; NULL: none. */
+    const char *passage;
     struct sandbox_identity identity;
-    int64_t memory_bytes;  /* address space of each process */
-    int64_t pids;          /* processes and threads at the same time */
-    int64_t scratch_bytes; /* of each of /tmp, /home and /dev/shm */
+    struct sandbox_limits limits;
+    enum sandbox_network network;
+    bool protect_git; /* .git/config and .git/hooks of a workspace that is
+                         changed in place are read-only */
+    unsigned require; /* layers; seccomp always is */
+    unsigned without; /* layers to do as if the host had them not */
     const struct sandbox_filter *filter; /* NULL: one is made for this */
+};
+
+/* What is in force. */
+struct sandbox_state {
+    unsigned layers;
+    int landlock_abi; /* 0: none */
+    bool overlay;
+    char missing[4][SANDBOX_REASON_MAX]; /* by layer; "" when there */
+    const char *memory_by;               /* "cgroup v2", "watch", …; "none" */
+    const char *pids_by;
+    const char *cpu_by;
+    const char *disk_by;
 };
 
 struct sandbox_command {
@@ -67,6 +148,7 @@ struct sandbox_command {
     const char *directory;          /* inside, absolute */
     bool terminal; /* an own pseudo-terminal instead of pipes */
     bool input;    /* keep standard input open for writing; else /dev/null */
+    bool errors;   /* standard error apart */
 };
 
 /* A command that was started. The fds are the caller's: non-blocking, and
@@ -75,8 +157,30 @@ struct sandbox_process {
     uint32_t id;
     int input;  /* -1 when not asked for; same as output for a terminal */
     int output; /* standard output and error, in order of arrival */
+    int errors; /* -1 when not asked for */
     bool exited;
-    int status; /* as from waitpid, once exited */
+    int status;               /* as from waitpid, once exited */
+    enum sandbox_limit limit; /* that ended it, once exited */
+};
+
+/* Something that the owner may want to tell: a system call that was refused
+ * (once for each call of a sandbox), a limit, or what went through the
+ * proxy. */
+struct sandbox_notice {
+    enum sandbox_notice_type {
+        SANDBOX_CALL_REFUSED, /* text: the call's name */
+        SANDBOX_LIMIT_REACHED,
+        SANDBOX_HOST, /* text: a host; what was done since the last one of
+                         it; reason: of the last refusal, or "" */
+    } type;
+    enum sandbox_limit limit;
+    char text[SANDBOX_REASON_MAX];
+    char reason[SANDBOX_REASON_MAX];
+    int port;
+    int64_t connections; /* that ended */
+    int64_t refusals;
+    int64_t bytes_sent; /* by the sandbox */
+    int64_t bytes_received;
 };
 
 struct sandbox;
@@ -90,13 +194,39 @@ struct sandbox_identity sandbox_identity(void);
 int sandbox_filter_make(struct sandbox_filter *filter, struct error *err);
 void sandbox_filter_free(struct sandbox_filter *filter);
 
+/* Lets this process's sandboxes have control groups, where the host gives
+ * them: to be called once, before other processes are started, since a group
+ * that holds processes cannot have children with limits. Nothing is wrong
+ * where it can do nothing. */
+void sandbox_prepare_groups(void);
+
+/* Removes control groups that killed processes of ours left behind. */
+void sandbox_sweep_groups(void);
+
 /* Opens. On failure returns NULL; err says which step failed and its hint
  * what to do about it. */
 struct sandbox *sandbox_open(const struct sandbox_spec *spec,
                              struct error *err);
 
-/* The names of the layers in force, NULL at the end. */
-const char *const *sandbox_layers(void);
+const struct sandbox_state *sandbox_state(const struct sandbox *sandbox);
+
+/* The workspace, as commands see it: an open directory that goes on being
+ * valid while the sandbox is open. Owned by the sandbox. */
+int sandbox_workspace(const struct sandbox *sandbox);
+
+/* Paths as commands see them; owned by the sandbox. */
+const char *sandbox_directory(const struct sandbox *sandbox);
+const char *sandbox_home(const struct sandbox *sandbox);
+const char *sandbox_temporary(const struct sandbox *sandbox);
+
+/* Which hosts the proxy lets through from now on: "host", "host:port",
+ * "*.example.org"; "*" for all public ones. Connections that are open are
+ * cut. Only with SANDBOX_NETWORK_PROXY; it begins with none. */
+int sandbox_set_hosts(struct sandbox *sandbox, const char *const *hosts,
+                      size_t count, struct error *err);
+
+/* The proxy's port on the sandbox's loopback; 0 without one. */
+int sandbox_proxy_port(const struct sandbox *sandbox);
 
 /* Starts a command. The program that cannot be started is ERROR_IO with the
  * reason; a sandbox that is gone is ERROR_SANDBOX. */
@@ -117,6 +247,11 @@ int sandbox_events(const struct sandbox *sandbox);
  * its exit is among it. -1 when the sandbox is gone. */
 int sandbox_poll(struct sandbox *sandbox, struct sandbox_process *process,
                  struct error *err);
+
+/* The next notice, oldest first; false when there is none. Notices beyond
+ * some hundreds that nobody took are dropped. */
+bool sandbox_next_notice(struct sandbox *sandbox,
+                         struct sandbox_notice *notice);
 
 /* Sends a signal to the process's group; none if it has exited. */
 int sandbox_signal(struct sandbox *sandbox,

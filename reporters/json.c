@@ -101,6 +101,7 @@ static void write_sandboxes(struct json *json,
         json_object(json);
         json_member_string(json, "purpose", attempt->sandboxes[i].purpose);
         member_strings(json, "layers", &attempt->sandboxes[i].layers);
+        member_strings(json, "missing", &attempt->sandboxes[i].missing);
         json_end(json);
     }
     json_end(json);

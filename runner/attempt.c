@@ -332,7 +332,11 @@ static bool run_agent(struct attempt *attempt)
     for (int repairs = 0;; repairs++) {
         CLEANUP(mem_free) char *text = NULL;
         struct error err;
-        enum agent_end end = agent_run(&attempt->agent, &err);
+        enum agent_end end = place_allow(&attempt->place, NULL, &err)
+                                 ? AGENT_ERROR
+                                 : agent_run(&attempt->agent, &err);
+
+        place_note(&attempt->place);
 
         if (!agent_ends_well(attempt, end, &err))
             return false;
@@ -401,7 +405,9 @@ static void tell_failure(struct attempt *attempt, const struct checked *checked)
     if (run->result == STEP_TIMEOUT)
         buffer_add_string(&text, "did not end in its time.");
     else if (run->result == STEP_KILLED)
-        buffer_addf(&text, "was killed by signal %d.", WTERMSIG(run->status));
+        buffer_addf(&text, "was killed by signal %d.%s%s", WTERMSIG(run->status),
+                    run->limit ? " It reached the limit: " : "",
+                    run->limit ? sandbox_limit_name(run->limit) : "");
     else
         buffer_addf(&text, "exited with code %d.", WEXITSTATUS(run->status));
     buffer_add_string(&text, " Its output:\n\n");
@@ -437,8 +443,11 @@ static enum proof verify(struct attempt *attempt)
         proof = attempt->verify_rounds <= attempt->task->fix_attempts
                     ? TRY_AGAIN
                     : SETTLED;
-        verdict_set(verdict, "failed", "verify", "check '%s' failed",
-                    checked.failed->name);
+        verdict_set(verdict, "failed", "verify", "check '%s' failed%s%s",
+                    checked.failed->name,
+                    checked.run.limit ? " at the limit: " : "",
+                    checked.run.limit ? sandbox_limit_name(checked.run.limit)
+                                      : "");
         if (proof == TRY_AGAIN)
             tell_failure(attempt, &checked);
     }
@@ -510,10 +519,14 @@ static void run_with_model(struct attempt *attempt, struct model *model)
         .environment = (const char *const *)attempt->place.environment.items,
         .deadline = request->deadline,
         .sessions = sessions_open()};
+    const struct prompt_place place = {
+        .workspace = sandbox_directory(attempt->place.sandbox),
+        .home = sandbox_home(attempt->place.sandbox),
+        .temporary = sandbox_temporary(attempt->place.sandbox),
+        .shell = attempt->place.shell};
     struct conversation conversation;
 
-    prompt_begin(&conversation, attempt->task, attempt->place.shell,
-                 attempt->link);
+    prompt_begin(&conversation, attempt->task, &place, attempt->link);
     attempt->agent = (struct agent){.task = attempt->task,
                                     .model = model,
                                     .tools = &tools,

@@ -6,6 +6,7 @@
 #include <yaml.h>
 
 #include "base/memory.h"
+#include "runner/doctor.h"
 #include "runner/model/model.h"
 #include "runner/options.h"
 #include "runner/run.h"
@@ -129,6 +130,8 @@ static int dispatch(const struct options *options)
         return report_command(options);
     case COMMAND_SANDBOX:
         return sandbox_command(options);
+    case COMMAND_DOCTOR:
+        return doctor_command(options);
     case COMMAND_SCHEMA:
         return schema(options);
     case COMMAND_VERSION:

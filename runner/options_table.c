@@ -185,9 +185,8 @@ const struct command_text command_texts[COMMANDS] = {
          "included, should be run or obeyed outside. Of a repository, .git/"
          "config and .git/hooks are read-only inside.",
          "nightjar sandbox -- make -j4 test  # does the build work in it\n"
-         "nightjar sandbox --network registry.npmjs.org -- npm ci  # one host\n"
-         "nightjar sandbox --memory 512M --timeout 1m --json -- ./run.sh  # "
-         "limits, and a report on standard error"},
+         "nightjar sandbox -n registry.npmjs.org -- npm ci  # one host\n"
+         "nightjar sandbox -m 512M -t 1m --json -- ./run.sh  # with limits"},
     [COMMAND_DOCTOR] =
         {"doctor", "", 0, 0, "probe what the host gives sandboxes",
          "Tries every layer of the sandbox by using it and tells, for each, "

@@ -21,7 +21,8 @@ static void make_environment(struct place *place)
     const struct task *task = place->task;
     const struct sandbox_settings *sandbox = &task->sandbox;
 
-    environment_init(variables, place->sandbox, NULL, 0);
+    environment_init(variables, place->sandbox, sandbox->network.hosts.items,
+                     sandbox->network.hosts.count);
     for (size_t i = 0; i < sandbox->pass_env.count; i++) {
         const char *value = getenv(sandbox->pass_env.items[i]);
 
@@ -36,6 +37,93 @@ static void make_environment(struct place *place)
                         task->variables.items[i].value);
 }
 
+/* ---- network ------------------------------------------------------------ */
+
+static const struct network_setting *setting_of(const struct task *task,
+                                                const struct task_step *step)
+{
+    return step && step->network.mode != NETWORK_UNSET ? &step->network
+                                                       : &task->sandbox.network;
+}
+
+/* One sandbox serves setup and agent, or setup and checks. Where all want the
+ * same word it is that; otherwise the proxy, whose list changes with who
+ * runs. */
+static enum sandbox_network choose_network(const struct task *task)
+{
+    const struct task_steps *const lists[] = {&task->setup, &task->verify};
+    enum network_mode mode = task->sandbox.network.mode;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
+        for (size_t j = 0; j < lists[i]->count; j++) {
+            if (setting_of(task, &lists[i]->items[j])->mode != mode)
+                return SANDBOX_NETWORK_PROXY;
+        }
+    }
+    return mode == NETWORK_OPEN   ? SANDBOX_NETWORK_OPEN
+           : mode == NETWORK_LIST ? SANDBOX_NETWORK_PROXY
+                                  : SANDBOX_NETWORK_NONE;
+}
+
+int place_allow(struct place *place, const struct task_step *step,
+                struct error *err)
+{
+    static const char *const everything[] = {"*"};
+    const struct network_setting *network = setting_of(place->task, step);
+
+    if (place->network == network || !sandbox_proxy_port(place->sandbox))
+        return 0;
+    place->network = network;
+    if (network->mode == NETWORK_OPEN)
+        return sandbox_set_hosts(place->sandbox, everything, 1, err);
+    return sandbox_set_hosts(place->sandbox, network->hosts.items,
+                             network->hosts.count, err);
+}
+
+/* ---- what the sandbox tells ---------------------------------------------- */
+
+static void note(const struct place *place, const struct sandbox_notice *notice)
+{
+    static const char *const types[] = {
+        [SANDBOX_CALL_REFUSED] = "syscall_refused",
+        [SANDBOX_LIMIT_REACHED] = "limit_reached",
+        [SANDBOX_HOST] = "network_used",
+    };
+    struct json event = link_begin(place->link, types[notice->type]);
+
+    json_member_int(&event, "attempt", place->attempt);
+    json_member_string(&event, "purpose", place->purpose);
+    if (notice->type == SANDBOX_CALL_REFUSED)
+        json_member_string(&event, "call", notice->text);
+    if (notice->type == SANDBOX_LIMIT_REACHED) {
+        CLEANUP(mem_free)
+        char *text =
+            sandbox_limit_text(sandbox_limits(place->sandbox), notice->limit);
+
+        json_member_string(&event, "limit", sandbox_limit_name(notice->limit));
+        json_member_string(&event, "message", text);
+    }
+    if (notice->type == SANDBOX_HOST) {
+        json_member_string(&event, "host", notice->text);
+        json_member_int(&event, "port", notice->port);
+        json_member_int(&event, "connections", notice->connections);
+        json_member_int(&event, "refusals", notice->refusals);
+        json_member_int(&event, "bytes_sent", notice->bytes_sent);
+        json_member_int(&event, "bytes_received", notice->bytes_received);
+        if (notice->refusals)
+            json_member_string(&event, "reason", notice->reason);
+    }
+    link_send(place->link, &event);
+}
+
+void place_note(struct place *place)
+{
+    struct sandbox_notice notice;
+
+    while (place->sandbox && sandbox_next_notice(place->sandbox, &notice))
+        note(place, &notice);
+}
+
 /* ---- opening ----------------------------------------------------------- */
 
 static struct sandbox_spec make_spec(const struct task *task,
@@ -43,8 +131,7 @@ static struct sandbox_spec make_spec(const struct task *task,
                                      struct sandbox_identity identity)
 {
     const struct sandbox_settings *sandbox = &task->sandbox;
-
-    return (struct sandbox_spec){
+    struct sandbox_spec spec = {
         .workspace = workspace,
         .scratch = scratch,
         .read = sandbox->read.items,
@@ -52,10 +139,21 @@ static struct sandbox_spec make_spec(const struct task *task,
         .write = sandbox->write.items,
         .write_count = sandbox->write.count,
         .identity = identity,
+        .network = choose_network(task),
         .limits = {.memory_bytes = sandbox->memory_bytes,
-                   .pids = sandbox->pids},
-        .require = SANDBOX_NAMESPACES | SANDBOX_SECCOMP,
+                   .pids = sandbox->pids,
+                   .disk_bytes = sandbox->disk_bytes},
     };
+
+    /* The same bits by construction: both tables are in this order. */
+    spec.require = sandbox->require | SANDBOX_SECCOMP;
+    if (sandbox->cpu_micro > 0)
+        spec.limits.cpu_milli = sandbox->cpu_micro / 1000;
+    if (sandbox->cpu_time_ms > 0)
+        spec.limits.cpu_time_ms = sandbox->cpu_time_ms;
+    if (sandbox->file_bytes > 0)
+        spec.limits.file_bytes = sandbox->file_bytes;
+    return spec;
 }
 
 int place_describe(const struct task *task, struct buffer *out,
@@ -110,6 +208,24 @@ static void note_sandbox(const struct place_request *request,
             json_string(&event, sandbox_layer_name(i));
     }
     json_end(&event);
+    json_key(&event, "missing");
+    json_array(&event);
+    for (unsigned i = 0; sandbox_layer_name(i); i++) {
+        CLEANUP(mem_free)
+        char *text =
+            mem_format("%s: %s", sandbox_layer_name(i), state->missing[i]);
+
+        if (!(state->layers & 1U << i))
+            json_string(&event, text);
+    }
+    json_end(&event);
+    json_key(&event, "limited_by");
+    json_object(&event);
+    json_member_string(&event, "memory", state->memory_by);
+    json_member_string(&event, "pids", state->pids_by);
+    json_member_string(&event, "cpu", state->cpu_by);
+    json_member_string(&event, "disk", state->disk_by);
+    json_end(&event);
     link_send(request->link, &event);
 }
 
@@ -134,6 +250,7 @@ int place_open(const struct place_request *request, struct place *place,
 
     *place = (struct place){.task = request->task,
                             .link = request->link,
+                            .purpose = request->purpose,
                             .attempt = request->attempt,
                             .deadline = request->deadline,
                             .scratch = mem_string(request->scratch),
@@ -159,6 +276,7 @@ void place_close(struct place *place)
 {
     struct error ignored;
 
+    place_note(place);
     sandbox_close(place->sandbox);
     fd_reset(&place->root);
     environment_free(&place->environment);
@@ -198,18 +316,21 @@ static int run_command(struct place *place, const struct task_step *step,
                        struct error *err)
 {
     const struct task *task = place->task;
+    const char *root = sandbox_directory(place->sandbox);
     const char *const argv[] = {"/bin/sh", "-c", step->run, NULL};
     CLEANUP(mem_free)
     char *directory = strcmp(task->directory, ".")
-                          ? mem_format(SANDBOX_WORKSPACE "/%s", task->directory)
-                          : mem_string(SANDBOX_WORKSPACE);
+                          ? mem_format("%s/%s", root, task->directory)
+                          : mem_string(root);
     struct sandbox_command command = {
         .argv = argv,
         .environment = (const char *const *)place->environment.items,
         .directory = directory};
-    CLEANUP(sandbox_process_close) struct sandbox_process process;
+    CLEANUP(sandbox_process_close)
+    struct sandbox_process process = {.input = -1, .output = -1, .errors = -1};
 
-    if (sandbox_start(place->sandbox, &command, &process, err) ||
+    if (place_allow(place, step, err) ||
+        sandbox_start(place->sandbox, &command, &process, err) ||
         attend(place, &process, &run->output, deadline, err))
         return -1;
     if (!process.exited) {
@@ -217,6 +338,7 @@ static int run_command(struct place *place, const struct task_step *step,
         return sandbox_signal(place->sandbox, &process, SIGKILL, err);
     }
     run->status = process.status;
+    run->limit = process.limit;
     run->result = WIFSIGNALED(process.status)        ? STEP_KILLED
                   : WEXITSTATUS(process.status) == 0 ? STEP_PASSED
                                                      : STEP_FAILED;
@@ -243,6 +365,7 @@ static void note_step(struct place *place, const struct task_step *step,
         json_member_int(&event, "signal", WTERMSIG(run->status));
     else if (run->result != STEP_TIMEOUT)
         json_member_int(&event, "exit_status", WEXITSTATUS(run->status));
+    json_member_text(&event, "limit", sandbox_limit_name(run->limit));
     json_member_int(&event, "duration_ms", duration_ms);
     json_key(&event, "output");
     json_bytes(&event, text.data, text.length);
@@ -271,6 +394,7 @@ int place_run_step(struct place *place, const struct task_step *step,
         run->result = STEP_FAILED;
         run->status = 127 << 8;
     }
+    place_note(place);
     note_step(place, step, phase, round, clock_now_ms() - began, run);
     if (run->result == STEP_TIMEOUT && place->deadline <= own)
         return error_set(err, ERROR_TIMEOUT,

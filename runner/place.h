@@ -13,8 +13,10 @@
 struct place {
     const struct task *task;
     struct link *link;
+    const char *purpose;
     int64_t attempt;
     int64_t deadline;
+    const struct network_setting *network; /* in force; NULL: none yet */
     char *scratch;   /* a folder on the host that holds all of it */
     char *directory; /* the workspace on the host */
     int root;        /* its descriptor */
@@ -44,12 +46,21 @@ int place_open(const struct place_request *request, struct place *place,
  * removed is left to the run's guard. Accepts a place that did not open. */
 void place_close(struct place *place);
 
+/* Sets what can be reached: what the step says, or, without one, the agent's
+ * setting. Connections that are open are cut when it changes. */
+int place_allow(struct place *place, const struct task_step *step,
+                struct error *err);
+
+/* Sends an event for each thing that the sandbox has to tell. */
+void place_note(struct place *place);
+
 enum step_result { STEP_PASSED, STEP_FAILED, STEP_TIMEOUT, STEP_KILLED };
 
 struct step_run {
     enum step_result result;
-    int status;           /* as from waitpid */
-    struct output output; /* of the last step that ran */
+    int status;               /* as from waitpid */
+    enum sandbox_limit limit; /* that ended it */
+    struct output output;     /* of the last step that ran */
 };
 
 /* Runs one setup or verify step and sends its event and log. Returns -1 only

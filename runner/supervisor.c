@@ -567,6 +567,7 @@ int supervise(struct supervision *supervision, struct error *err)
     buffer_init(&run.line, EVENT_BYTES_MAX);
     run.workers = mem_array(run.jobs, sizeof(*run.workers));
     supervision->progress.total = supervision->plan->count;
+    sandbox_prepare_groups();
     status = guard_start(&run.guard, err);
     if (!status)
         status = sandbox_filter_make(&run.filter, err);

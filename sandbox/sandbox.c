@@ -515,6 +515,11 @@ const struct sandbox_state *sandbox_state(const struct sandbox *sandbox)
     return &sandbox->state;
 }
 
+const struct sandbox_limits *sandbox_limits(const struct sandbox *sandbox)
+{
+    return &sandbox->limits;
+}
+
 int sandbox_workspace(const struct sandbox *sandbox)
 {
     return sandbox->workspace;

@@ -209,6 +209,7 @@ struct sandbox *sandbox_open(const struct sandbox_spec *spec,
                              struct error *err);
 
 const struct sandbox_state *sandbox_state(const struct sandbox *sandbox);
+const struct sandbox_limits *sandbox_limits(const struct sandbox *sandbox);
 
 /* The workspace, as commands see it: an open directory that goes on being
  * valid while the sandbox is open. Owned by the sandbox. */

@@ -4,9 +4,10 @@
 #include "base/memory.h"
 
 static const char *const worker_types[] = {
-    "attempt_started", "repository_ready", "sandbox_ready", "step_finished",
-    "turn_finished",   "request_retried",  "tool_finished", "patch_made",
-    "verify_finished", "attempt_finished"};
+    "attempt_started", "repository_ready", "sandbox_ready",   "step_finished",
+    "turn_finished",   "request_retried",  "tool_finished",   "patch_made",
+    "verify_finished", "attempt_finished", "syscall_refused", "limit_reached",
+    "network_used"};
 
 struct json event_begin(struct buffer *out, const char *type, const char *task)
 {

@@ -58,6 +58,7 @@ enum field_type {
     FIELD_DURATION, /* 90s, 10m, 2h: milliseconds */
     FIELD_SIZE,     /* 64K, 2G: bytes */
     FIELD_PERCENT,  /* 25% */
+    FIELD_CORES,    /* 2, 0.5: millionths of a processor */
     FIELD_MONEY,    /* 2.50: millionths of a dollar */
     FIELD_TEXT,     /* const char * */
     FIELD_SOURCE,   /* text: struct source_text */
@@ -67,6 +68,7 @@ enum field_type {
     FIELD_TEXTS,    /* list of texts: struct strings */
     FIELD_PAIRS,    /* map of texts: struct environment */
     FIELD_BLOCK,    /* map: the struct that `block` fills */
+    FIELD_NETWORK,  /* none, open or a list: struct network_setting */
     FIELD_STEPS,    /* list of steps: struct task_steps */
     FIELD_RULES,    /* list of rules: the struct policy around it */
     FIELD_MATRIX,   /* const struct yaml_node * */

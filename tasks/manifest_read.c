@@ -141,6 +141,28 @@ static void read_texts(struct reader *reader, const struct value *value)
     *(struct strings *)value->target = strings;
 }
 
+static void read_network(struct reader *reader, const struct value *value)
+{
+    const struct yaml_node *node = value->node;
+    struct network_setting *network = value->target;
+
+    *network = (struct network_setting){.mode = NETWORK_LIST};
+    if (node->kind == YAML_LIST) {
+        struct value list = *value;
+
+        list.target = &network->hosts;
+        read_texts(reader, &list);
+        if (!node->count)
+            network->mode = NETWORK_NONE;
+    } else if (node->kind == YAML_SCALAR && !strcmp(node->text, "none")) {
+        network->mode = NETWORK_NONE;
+    } else if (node->kind == YAML_SCALAR && !strcmp(node->text, "open")) {
+        network->mode = NETWORK_OPEN;
+    } else {
+        value_unexpected(reader, value->field, node, value->place);
+    }
+}
+
 static void put_pair(struct environment *pairs, const char *name,
                      const char *text)
 {
@@ -344,6 +366,7 @@ static void read_value(struct reader *reader, const struct field *field,
         [FIELD_BOOLEAN] = read_boolean, [FIELD_INTEGER] = read_number,
         [FIELD_COUNT] = read_number,    [FIELD_DURATION] = read_number,
         [FIELD_SIZE] = read_number,     [FIELD_PERCENT] = read_number,
+        [FIELD_CORES] = read_number,    [FIELD_NETWORK] = read_network,
         [FIELD_MONEY] = read_number,    [FIELD_TEXT] = read_text,
         [FIELD_SOURCE] = read_source,   [FIELD_CHOICE] = read_choice,
         [FIELD_ENUM] = read_enum,       [FIELD_FLAGS] = read_flags,

@@ -4,6 +4,7 @@
 #include <ctype.h>
 
 #include "base/buffer.h"
+#include "base/hosts.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/secret.h"
@@ -85,6 +86,19 @@ static bool has_segment(const char *path, const char *segment)
         path += length + (path[length] != '\0');
     }
     return false;
+}
+
+const char *rule_host(const char *text)
+{
+    struct host_entry ignored;
+    struct error err;
+
+    if (!strcmp(text, "none") || !strcmp(text, "open"))
+        return "a host; none and open stand alone, without a list";
+    return host_parse(text, &ignored, &err)
+               ? "a host such as example.org, example.org:8443, "
+                 "*.example.org, 10.0.0.7 or 10.0.0.0/8"
+               : NULL;
 }
 
 const char *rule_host_path(const char *text)

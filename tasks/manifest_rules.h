@@ -20,6 +20,7 @@ const char *rule_id(const char *text);
 
 /* An absolute path of the host, without "..". */
 const char *rule_host_path(const char *text);
+const char *rule_host(const char *text);
 
 /* A path pattern (base/glob.h), relative to the repository. */
 const char *rule_glob(const char *text);

@@ -119,7 +119,7 @@ static void write_reference(struct json *json, const struct block *block,
 
 static void write_list(struct json *json, const struct field *field)
 {
-    bool texts = field->type == FIELD_TEXTS;
+    bool texts = field->type == FIELD_TEXTS || field->type == FIELD_NETWORK;
 
     json_member_string(json, "type", "array");
     write_lengths(json, "minItems", "maxItems",
@@ -131,6 +131,24 @@ static void write_list(struct json *json, const struct field *field)
         write_text(json, field, field->pattern);
     else
         write_reference(json, field->block, false);
+    json_end(json);
+}
+
+/* A word or a list. */
+static void write_network(struct json *json, const struct field *field)
+{
+    json_key(json, "anyOf");
+    json_array(json);
+    json_object(json);
+    json_key(json, "enum");
+    json_array(json);
+    json_string(json, "none");
+    json_string(json, "open");
+    json_end(json);
+    json_end(json);
+    json_object(json);
+    write_list(json, field);
+    json_end(json);
     json_end(json);
 }
 
@@ -288,8 +306,12 @@ static void write_type(struct json *json, const struct field *field)
     case FIELD_BOOLEAN:
         json_member_string(json, "type", "boolean");
         return;
+    case FIELD_CORES:
     case FIELD_MONEY:
         write_money(json, field);
+        return;
+    case FIELD_NETWORK:
+        write_network(json, field);
         return;
     case FIELD_TEXT:
     case FIELD_SOURCE:

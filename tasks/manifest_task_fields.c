@@ -1,5 +1,6 @@
 /* The part of the field table that is about tasks: steps, limits, sandbox,
  * policy, and the task itself. */
+#include "base/hosts.h"
 #include "base/memory.h"
 #include "tasks/manifest_fields.h"
 #include "tasks/manifest_rules.h"
@@ -14,6 +15,11 @@
 /* ---- steps ------------------------------------------------------------- */
 
 #define STEP(name) offsetof(struct task_step, name)
+
+/* Of FIELD_NETWORK: the entries. */
+#define NETWORK_RANGE                                         \
+    .minimum = 1, .maximum = 300, .maximum_items = HOSTS_MAX, \
+    .rule = rule_host, .pattern = "^(\\*\\.)?[A-Za-z0-9._:\\[\\]/*-]+$"
 
 static const struct field step_fields[] = {
     {.key = "name",
@@ -39,6 +45,14 @@ static const struct field step_fields[] = {
      .maximum = FIELD_MS_MAX,
      .otherwise = "`command_timeout`",
      .meaning = "how long it may take"},
+    {.key = "network",
+     .type = FIELD_NETWORK,
+     .offset = STEP(network),
+     NETWORK_RANGE,
+     .otherwise = "`sandbox.network`",
+     .meaning = "what this command can reach; once a task has a list "
+                "anywhere, `open` elsewhere in it is every host, through the "
+                "proxy"},
 };
 
 const struct block step_block = {
@@ -93,15 +107,28 @@ static const struct block budget_block = {
 
 #define SANDBOX(name) offsetof(struct sandbox_settings, name)
 
-static const char *const networks[] = {"none", NULL};
+static const char *const layers[] = {"namespaces", "landlock", "seccomp",
+                                     "cgroup", NULL};
 
 static const struct field sandbox_fields[] = {
+    {.key = "require",
+     .type = FIELD_FLAGS,
+     .offset = SANDBOX(require),
+     .names = layers,
+     .fallback = "[namespaces, seccomp]",
+     .meaning = "layers without which nothing is run: the task is an `error`. "
+                "Without `namespaces` in it, a host that gives none gets the "
+                "mode of Landlock and seccomp alone"},
     {.key = "network",
-     .type = FIELD_ENUM,
-     .offset = FIELD_NOWHERE,
-     .names = networks,
+     .type = FIELD_NETWORK,
+     .offset = SANDBOX(network),
+     NETWORK_RANGE,
      .fallback = "none",
-     .meaning = "what commands can reach"},
+     .meaning = "what commands can reach: nothing, the host's network, or "
+                "hosts through the proxy: `example.org` (ports 80 and 443), "
+                "`example.org:8443`, `*.example.org`, `10.0.0.7`, "
+                "`10.0.0.0/8`. Names lead to public addresses only, unless "
+                "the address is listed too"},
     {.key = "read",
      .type = FIELD_TEXTS,
      .offset = SANDBOX(read),
@@ -149,7 +176,7 @@ static const struct field sandbox_fields[] = {
      .minimum = 16 * SIZE_UNIT_M,
      .maximum = INT64_MAX,
      .fallback = "2G",
-     .meaning = "of each process"},
+     .meaning = "of all processes together"},
     {.key = "pids",
      .type = FIELD_INTEGER,
      .offset = SANDBOX(pids),
@@ -157,6 +184,35 @@ static const struct field sandbox_fields[] = {
      .maximum = 100000,
      .fallback = "512",
      .meaning = "processes and threads at once"},
+    {.key = "cpu",
+     .type = FIELD_CORES,
+     .offset = SANDBOX(cpu_micro),
+     .minimum = 10000,
+     .maximum = (int64_t)1024 * 1000000,
+     .otherwise = "all",
+     .meaning = "processors; parts of one need a control group"},
+    {.key = "cpu_time",
+     .type = FIELD_DURATION,
+     .offset = SANDBOX(cpu_time_ms),
+     .minimum = 1,
+     .maximum = FIELD_MS_MAX,
+     .otherwise = "no limit",
+     .meaning = "processor time of all commands of one checkout"},
+    {.key = "disk",
+     .type = FIELD_SIZE,
+     .offset = SANDBOX(disk_bytes),
+     .minimum = SIZE_UNIT_M,
+     .maximum = INT64_MAX,
+     .fallback = "4G",
+     .meaning = "what may be added to the workspace and temporary files "
+                "together"},
+    {.key = "file_size",
+     .type = FIELD_SIZE,
+     .offset = SANDBOX(file_bytes),
+     .minimum = SIZE_UNIT_K,
+     .maximum = INT64_MAX,
+     .otherwise = "`disk`",
+     .meaning = "of each file"},
     {.key = "output",
      .type = FIELD_SIZE,
      .offset = SANDBOX(output_bytes),

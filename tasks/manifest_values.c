@@ -36,7 +36,7 @@ static void add_number(enum field_type type, int64_t value, struct buffer *out)
     };
     struct json json = json_to(out);
 
-    if (type == FIELD_MONEY) {
+    if (type == FIELD_MONEY || type == FIELD_CORES) {
         json_micro(&json, value);
         return;
     }
@@ -80,6 +80,7 @@ void field_expected(const struct field *field, struct buffer *out)
         [FIELD_DURATION] = "a duration such as 90s, 10m or 2h",
         [FIELD_SIZE] = "a size such as 64K or 2G",
         [FIELD_PERCENT] = "a percentage such as 25%",
+        [FIELD_CORES] = "processors such as 2 or 0.5",
         [FIELD_MONEY] = "US dollars such as 2.50",
         [FIELD_TEXT] = "text",
         [FIELD_SOURCE] = "text",
@@ -89,6 +90,7 @@ void field_expected(const struct field *field, struct buffer *out)
         [FIELD_TEXTS] = "a list of texts",
         [FIELD_PAIRS] = "a map of texts",
         [FIELD_BLOCK] = "a map",
+        [FIELD_NETWORK] = "none, open or a list of hosts",
         [FIELD_STEPS] = "a list of steps",
         [FIELD_RULES] = "a list of rules",
         [FIELD_MATRIX] = "a map of lists",
@@ -127,8 +129,8 @@ static const char *usual_hint(const struct field *field,
     int64_t number;
 
     if (scalar && node->length && field->type >= FIELD_FLAGS &&
-        (field->type == FIELD_FLAGS || field->type == FIELD_TEXTS ||
-         field->type == FIELD_STEPS))
+        (field->type == FIELD_FLAGS || field->type == FIELD_NETWORK ||
+         field->type == FIELD_TEXTS || field->type == FIELD_STEPS))
         return "a single one is a list too: [...]";
     if (!scalar || strlen(node->text) != node->length)
         return NULL;
@@ -138,7 +140,7 @@ static const char *usual_hint(const struct field *field,
         return "add the sign: %";
     if (node->quoted &&
         (field->type == FIELD_INTEGER || field->type == FIELD_MONEY ||
-         field->type == FIELD_BOOLEAN))
+         field->type == FIELD_CORES || field->type == FIELD_BOOLEAN))
         return "write it without quotes";
     return NULL;
 }
@@ -205,6 +207,7 @@ static int parse_number(enum field_type type, const char *text, int64_t *out)
         return number_size_bytes(text, out);
     case FIELD_PERCENT:
         return number_percent(text, out);
+    case FIELD_CORES:
     case FIELD_MONEY:
         return number_micro(text, out);
     default:
@@ -216,7 +219,8 @@ int value_number(struct reader *reader, const struct field *field,
                  const struct yaml_node *node, const struct yaml_place *place,
                  int64_t *out)
 {
-    bool bare = field->type == FIELD_INTEGER || field->type == FIELD_MONEY;
+    bool bare = field->type == FIELD_INTEGER || field->type == FIELD_MONEY ||
+                field->type == FIELD_CORES;
     int64_t value;
 
     if (node->kind != YAML_SCALAR || (bare && node->quoted) ||

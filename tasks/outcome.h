@@ -83,6 +83,7 @@ struct outcome_call { /* a tool call that the policy denied */
 struct outcome_sandbox {
     const char *purpose; /* agent, verify, base */
     struct strings layers;
+    struct strings missing; /* "landlock: why it is not there" */
 };
 
 struct outcome_attempt {

@@ -300,6 +300,7 @@ static void sandbox_ready(struct event_subject *subject, const cJSON *event)
     sandbox = &attempt->sandboxes[attempt->sandbox_count++];
     sandbox->purpose = text_member(subject->arena, event, "purpose");
     sandbox->layers = string_list(subject->arena, event, "layers");
+    sandbox->missing = string_list(subject->arena, event, "missing");
 }
 
 /* Whether the step belongs to the round of the verify step before it. */

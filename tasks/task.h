@@ -64,11 +64,20 @@ struct run_settings {
     bool fail_fast;
 };
 
+enum network_mode { NETWORK_UNSET, NETWORK_NONE, NETWORK_OPEN, NETWORK_LIST };
+
+/* What commands can reach; entries of a list as in base/hosts.h. */
+struct network_setting {
+    enum network_mode mode;
+    struct strings hosts;
+};
+
 /* A setup or verify command; run by `sh -c` in the task's directory. */
 struct task_step {
     const char *name; /* one line, unique in its list */
     const char *run;
     int64_t timeout_ms; /* its own, or the sandbox's command_timeout */
+    struct network_setting network; /* NETWORK_UNSET: the sandbox's */
 };
 
 struct task_steps {
@@ -98,13 +107,26 @@ struct task_budget { /* -1: none */
     int64_t cost_microusd;
 };
 
+enum task_layer { /* bits of sandbox_settings.require, in this order */
+                  TASK_LAYER_NAMESPACES = 1,
+                  TASK_LAYER_LANDLOCK = 2,
+                  TASK_LAYER_SECCOMP = 4,
+                  TASK_LAYER_CGROUP = 8,
+};
+
 struct sandbox_settings {
+    unsigned require; /* bits of enum task_layer */
+    struct network_setting network;
     struct strings read;  /* absolute host paths, read-only */
     struct strings write; /* absolute host paths, writable */
     struct environment env;
     struct strings pass_env;
-    int64_t memory_bytes;       /* of each process */
+    int64_t memory_bytes;       /* of all processes together, … */
     int64_t pids;               /* processes and threads */
+    int64_t cpu_micro;          /* millionths of a processor; -1: all */
+    int64_t cpu_time_ms;        /* -1: no limit */
+    int64_t disk_bytes;         /* added to workspace and temporary files */
+    int64_t file_bytes;         /* of each file; -1: no limit */
     int64_t output_bytes;       /* kept of one command's output */
     int64_t command_timeout_ms; /* when a step or call gives none */
 };

@@ -183,7 +183,7 @@ static struct call_patch find_patch(const struct agent *agent,
                            *workdir && **directory ? "/" : "", *directory);
             const char *whole = **directory == '/' ? *directory : joined;
             char *place =
-                tool_workspace_path(agent->task, *whole ? whole : ".");
+                tool_workspace_path(agent->tools, *whole ? whole : ".");
 
             free(*directory);
             *directory = place ? place : mem_string("..");

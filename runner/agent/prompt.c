@@ -42,26 +42,46 @@ static void add_text(struct conversation *conversation, const char *role,
                              (struct span){text, strlen(text)});
 }
 
+static void add_network(struct buffer *text,
+                        const struct network_setting *network)
+{
+    if (network->mode == NETWORK_OPEN) {
+        buffer_add_string(text, "The network can be used.");
+    } else if (network->mode != NETWORK_LIST) {
+        buffer_add_string(text, "There is no network.");
+    } else {
+        buffer_add_string(text, "Of the network, by HTTP and HTTPS, only these "
+                                "can be reached:");
+        for (size_t i = 0; i < network->hosts.count; i++)
+            buffer_addf(text, "%s %s", i ? "," : "", network->hosts.items[i]);
+        buffer_add_byte(text, '.');
+    }
+}
+
 /* What the sandbox and the policy allow, from the settings themselves. */
 static void add_permissions(struct conversation *conversation,
-                            const struct task *task)
+                            const struct task *task,
+                            const struct prompt_place *place)
 {
     const struct sandbox_settings *sandbox = &task->sandbox;
     CLEANUP(buffer_free) struct buffer text = {0};
 
     buffer_init(&text, (size_t)1 << 20);
-    buffer_add_string(&text,
-                      "Commands run in a sandbox. Writable: " SANDBOX_WORKSPACE
-                      " (the repository), " SANDBOX_HOME ", /tmp");
+    buffer_addf(&text,
+                "Commands run in a sandbox. Writable: %s (the repository), "
+                "%s, %s",
+                place->workspace, place->home, place->temporary);
     for (size_t i = 0; i < sandbox->write.count; i++)
         buffer_addf(&text, ", %s", sandbox->write.items[i]);
+    buffer_add_string(&text, ". Everything else is read-only or not there. ");
+    add_network(&text, &sandbox->network);
     buffer_addf(&text,
-                ". Everything else is read-only or not there. There is no "
-                "network. A process may use %lld MiB of memory, and there may "
-                "be %lld processes; a command is ended after %lld seconds. "
-                "Nothing can ask for more rights.",
+                " All processes together may use %lld MiB of memory and add "
+                "%lld MiB to the disk, and there may be %lld of them; a "
+                "command is ended after %lld seconds. Nothing can ask for "
+                "more rights.",
                 (long long)sandbox->memory_bytes >> 20,
-                (long long)sandbox->pids,
+                (long long)sandbox->disk_bytes >> 20, (long long)sandbox->pids,
                 (long long)sandbox->command_timeout_ms / 1000);
     for (size_t i = 0; i < task->policy.approve_count; i++) {
         const struct approve_rule *rule = &task->policy.approve[i];
@@ -87,16 +107,18 @@ static void add_permissions(struct conversation *conversation,
 }
 
 static void add_environment(struct conversation *conversation,
-                            const struct task *task, const char *shell)
+                            const struct task *task,
+                            const struct prompt_place *place)
 {
     bool root = !strcmp(task->directory, ".");
     CLEANUP(mem_free)
-    char *text = mem_format("<environment_context>\n"
-                            "  <cwd>" SANDBOX_WORKSPACE "%s%s</cwd>\n"
-                            "  <shell>%s</shell>\n"
-                            "</environment_context>",
-                            root ? "" : "/", root ? "" : task->directory,
-                            strrchr(shell, '/') + 1);
+    char *text =
+        mem_format("<environment_context>\n"
+                   "  <cwd>%s%s%s</cwd>\n"
+                   "  <shell>%s</shell>\n"
+                   "</environment_context>",
+                   place->workspace, root ? "" : "/",
+                   root ? "" : task->directory, strrchr(place->shell, '/') + 1);
 
     add_text(conversation, "user", text);
 }
@@ -178,7 +200,7 @@ static void make_head(struct buffer *head, const struct task *task)
 }
 
 void prompt_begin(struct conversation *conversation, const struct task *task,
-                  const char *shell, struct link *link)
+                  const struct prompt_place *place, struct link *link)
 {
     CLEANUP(buffer_free) struct buffer head = {0};
 
@@ -186,9 +208,9 @@ void prompt_begin(struct conversation *conversation, const struct task *task,
     make_head(&head, task);
     conversation_init(conversation, buffer_span(&head), link);
     add_text(conversation, "developer", instructions);
-    add_permissions(conversation, task);
+    add_permissions(conversation, task, place);
     if (task->instructions)
         add_text(conversation, "developer", task->instructions);
-    add_environment(conversation, task, shell);
+    add_environment(conversation, task, place);
     add_text(conversation, "user", task->prompt);
 }

@@ -11,8 +11,16 @@
 #include "runner/agent/conversation.h"
 #include "tasks/task.h"
 
+/* What a sandbox is like from inside. */
+struct prompt_place {
+    const char *workspace;
+    const char *home;
+    const char *temporary;
+    const char *shell;
+};
+
 /* Starts the conversation: head and first items. */
 void prompt_begin(struct conversation *conversation, const struct task *task,
-                  const char *shell, struct link *link);
+                  const struct prompt_place *place, struct link *link);
 
 #endif

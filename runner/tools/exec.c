@@ -104,9 +104,10 @@ static char *work_directory(const struct tool_context *context,
     if (*workdir == '/')
         return mem_string(workdir);
     if (!strcmp(context->task->directory, "."))
-        return mem_format("%s/%s", SANDBOX_WORKSPACE, workdir);
-    return mem_format("%s/%s/%s", SANDBOX_WORKSPACE, context->task->directory,
-                      workdir);
+        return mem_format("%s/%s", sandbox_directory(context->sandbox),
+                          workdir);
+    return mem_format("%s/%s/%s", sandbox_directory(context->sandbox),
+                      context->task->directory, workdir);
 }
 
 /* ---- running ----------------------------------------------------------- */
@@ -179,6 +180,13 @@ static void tell(struct tool_context *context, struct session *session,
         buffer_addf(out, "Process running with session ID %lld\n",
                     (long long)session->id);
         snprintf(result->summary, sizeof(result->summary), "running");
+    }
+    if (session->process.limit != SANDBOX_LIMIT_NONE) {
+        CLEANUP(mem_free)
+        char *text = sandbox_limit_text(sandbox_limits(context->sandbox),
+                                        session->process.limit);
+
+        buffer_addf(out, "Killed: %s\n", text);
     }
     if (session->late)
         buffer_addf(out, "Killed: it ran for longer than %lld seconds\n",

@@ -61,7 +61,7 @@ static int read_image(const struct tool_context *context, const char *path,
                       struct buffer *content, struct error *err)
 {
     CLEANUP(mem_free)
-    char *relative = tool_workspace_path(context->task, path);
+    char *relative = tool_workspace_path(context, path);
     CLEANUP(fd_close) int fd = -1;
     struct stat info;
 

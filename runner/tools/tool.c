@@ -176,9 +176,10 @@ void tool_refuse(struct tool_result *result, const char *format, ...)
     snprintf(result->summary, sizeof(result->summary), "%s", text);
 }
 
-char *tool_workspace_path(const struct task *task, const char *path)
+char *tool_workspace_path(const struct tool_context *context, const char *path)
 {
-    static const char root[] = SANDBOX_WORKSPACE;
+    const struct task *task = context->task;
+    const char *root = sandbox_directory(context->sandbox);
     size_t length = strlen(root);
 
     if (!strncmp(path, root, length) &&

@@ -105,6 +105,6 @@ int update_plan_run(struct tool_context *context, const struct tool_call *call,
  * "x" (relative to the task's directory) are the same place. NULL when it is
  * absolute and elsewhere. Owned by the caller. Says nothing about symlinks:
  * file_open_beneath does. */
-char *tool_workspace_path(const struct task *task, const char *path);
+char *tool_workspace_path(const struct tool_context *context, const char *path);
 
 #endif

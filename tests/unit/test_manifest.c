@@ -547,7 +547,7 @@ static void test_reference(void)
     }
     tap_contains(text.data,
                  "\n| `memory` | a size such as 64K or 2G, at least 16M | `2G` "
-                 "| of each process |\n",
+                 "| of all processes together |\n",
                  "a whole row");
     tap_contains(text.data, "\n### patch\n\n", "a section for a block");
     buffer_free(&text);

@@ -14,6 +14,9 @@
 #define COMPATIBLE \
     "{provider: compatible, name: m-1, base_url: 'http://127.0.0.1:9/v1'}"
 
+static const struct prompt_place place = {"/workspace", "/home/agent", "/tmp",
+                                          "/bin/bash"};
+
 /* The first request of a task. */
 static char *request_of(const struct task *task)
 {
@@ -21,7 +24,7 @@ static char *request_of(const struct task *task)
     struct span request;
     char *copy;
 
-    prompt_begin(&conversation, task, "/bin/bash", NULL);
+    prompt_begin(&conversation, task, &place, NULL);
     request = conversation_request(&conversation);
     copy = mem_bytes(request.data, request.length);
     conversation_free(&conversation);

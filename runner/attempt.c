@@ -114,6 +114,7 @@ static int check_tree(const struct attempt_request *request,
                                  .mirror = request->mirror,
                                  .tree = tree,
                                  .scratch = scratch,
+                                 .checkouts = request->checkouts,
                                  .filter = request->filter,
                                  .purpose = purpose,
                                  .attempt = request->number,
@@ -171,6 +172,7 @@ static int take_snapshot(struct attempt *attempt, struct object_id base,
     int64_t deadline = attempt->request->deadline;
     struct snapshot_request request = {.mirror = attempt->request->mirror,
                                        .workspace = attempt->place.root,
+                                       .upper = attempt->place.upper,
                                        .base = base,
                                        .scratch = attempt->request->scratch,
                                        .deadline =
@@ -405,7 +407,8 @@ static void tell_failure(struct attempt *attempt, const struct checked *checked)
     if (run->result == STEP_TIMEOUT)
         buffer_add_string(&text, "did not end in its time.");
     else if (run->result == STEP_KILLED)
-        buffer_addf(&text, "was killed by signal %d.%s%s", WTERMSIG(run->status),
+        buffer_addf(&text, "was killed by signal %d.%s%s",
+                    WTERMSIG(run->status),
                     run->limit ? " It reached the limit: " : "",
                     run->limit ? sandbox_limit_name(run->limit) : "");
     else
@@ -443,11 +446,10 @@ static enum proof verify(struct attempt *attempt)
         proof = attempt->verify_rounds <= attempt->task->fix_attempts
                     ? TRY_AGAIN
                     : SETTLED;
-        verdict_set(verdict, "failed", "verify", "check '%s' failed%s%s",
-                    checked.failed->name,
-                    checked.run.limit ? " at the limit: " : "",
-                    checked.run.limit ? sandbox_limit_name(checked.run.limit)
-                                      : "");
+        verdict_set(
+            verdict, "failed", "verify", "check '%s' failed%s%s",
+            checked.failed->name, checked.run.limit ? " at the limit: " : "",
+            checked.run.limit ? sandbox_limit_name(checked.run.limit) : "");
         if (proof == TRY_AGAIN)
             tell_failure(attempt, &checked);
     }
@@ -466,6 +468,7 @@ static int open_place(struct attempt *attempt, struct error *err)
                                  .mirror = request->mirror,
                                  .tree = attempt->base,
                                  .scratch = scratch,
+                                 .checkouts = request->checkouts,
                                  .filter = request->filter,
                                  .purpose = "agent",
                                  .attempt = request->number,
@@ -550,7 +553,7 @@ void attempt_run(struct attempt_request *request,
                               .task = request->task,
                               .link = request->link,
                               .verdict = verdict,
-                              .place = {.root = -1},
+                              .place = {.root = -1, .upper = -1},
                               .base = mirror_commit(request->mirror)};
     CLEANUP(model_cleanup) struct model *model = NULL;
     struct error err;

@@ -20,6 +20,7 @@ struct attempt_request {
     const struct mirror *mirror;
     const char *scratch; /* a folder that exists */
     const char *key;     /* of the model; may be NULL */
+    const char *checkouts;
     const struct sandbox_filter *filter;
     int64_t number; /* from 1 */
     int64_t deadline;

@@ -10,8 +10,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "tasks/checkout.h"
 #include "tasks/event.h"
 #include "tasks/workspace.h"
+
+#define BRANCH "nightjar"
 
 /* ---- environment ------------------------------------------------------- */
 
@@ -165,33 +168,85 @@ int place_describe(const struct task *task, struct buffer *out,
     return sandbox_describe(&spec, out, err);
 }
 
-static int check_out(const struct place_request *request, struct place *place,
-                     struct error *err)
+/* A checkout of its own: of any tree. */
+static int check_out_plain(const struct place_request *request,
+                           struct place *place, struct sandbox_spec *spec,
+                           struct error *err)
 {
     const struct task *task = request->task;
     struct workspace_request workspace = {
         .mirror = request->mirror,
         .tree = request->tree,
         .directory = place->directory,
-        .branch = "nightjar",
+        .branch = BRANCH,
         .owner = place->identity.uid,
         .group = place->identity.gid,
     };
 
-    if (mkdir(place->scratch, 0700))
-        return error_set_errno(err, ERROR_IO, errno, "mkdir %s",
-                               place->scratch);
+    spec->workspace = place->directory;
+    spec->lower = NULL;
     if (workspace_create(&workspace, err))
         return -1;
-    if (task->submodules &&
-        workspace_add_submodules(&workspace, task->repo, place->scratch,
-                                 request->deadline, err))
-        return -1;
-    place->root =
-        open(place->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (place->root < 0)
-        return error_set_errno(err, ERROR_IO, errno, "open workspace");
+    return task->submodules ? workspace_add_submodules(&workspace, task->repo,
+                                                       place->scratch,
+                                                       request->deadline, err)
+                            : 0;
+}
+
+static int make_own(const struct place *place, const char *path,
+                    struct error *err)
+{
+    if (mkdir(path, 0755) ||
+        (!geteuid() && chown(path, place->identity.uid, place->identity.gid)))
+        return error_set_errno(err, ERROR_IO, errno, "make %s", path);
     return 0;
+}
+
+/* The commit's shared checkout, and room for what changes. */
+static int prepare_overlay(const struct place_request *request,
+                           struct place *place, struct sandbox_spec *spec,
+                           struct error *err)
+{
+    const struct checkout_request checkout = {.mirror = request->mirror,
+                                              .folder = request->checkouts,
+                                              .branch = BRANCH,
+                                              .submodules =
+                                                  request->task->submodules,
+                                              .url = request->task->repo,
+                                              .scratch = place->scratch,
+                                              .inside = SANDBOX_UID,
+                                              .deadline = request->deadline};
+    CLEANUP(mem_free) char *upper = mem_format("%s/upper", place->overlay);
+    CLEANUP(mem_free) char *work = mem_format("%s/work", place->overlay);
+
+    place->lower = checkout_share(&checkout, err);
+    if (!place->lower || make_own(place, place->overlay, err) ||
+        make_own(place, upper, err) || make_own(place, work, err))
+        return -1;
+    place->upper = open(upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (place->upper < 0)
+        return error_set_errno(err, ERROR_IO, errno, "open %s", upper);
+    spec->workspace = place->overlay;
+    spec->lower = place->lower;
+    return 0;
+}
+
+/* Then the files are the commit's: what is wanted may differ. */
+static int change_files(const struct place_request *request,
+                        struct place *place, struct error *err)
+{
+    const struct checkout_change change = {
+        .mirror = request->mirror,
+        .from = mirror_commit(request->mirror),
+        .to = request->tree,
+        .root = place->root,
+        .owner = place->identity.uid,
+        .group = place->identity.gid,
+    };
+
+    return strcmp(change.from.hex, change.to.hex)
+               ? checkout_change(&change, err)
+               : 0;
 }
 
 static void note_sandbox(const struct place_request *request,
@@ -201,6 +256,7 @@ static void note_sandbox(const struct place_request *request,
 
     json_member_int(&event, "attempt", request->attempt);
     json_member_string(&event, "purpose", request->purpose);
+    json_member_bool(&event, "overlay", state->overlay);
     json_key(&event, "layers");
     json_array(&event);
     for (unsigned i = 0; sandbox_layer_name(i); i++) {
@@ -243,29 +299,61 @@ static int check_directory(struct place *place, struct error *err)
     return 0;
 }
 
+static int open_sandbox(const struct place_request *request,
+                        struct place *place, struct error *err)
+{
+    struct sandbox_spec spec = make_spec(request->task, place->directory,
+                                         place->scratch, place->identity);
+    bool no_overlay = !request->task->sandbox.overlay;
+    CLEANUP(mem_free) char *passage = mem_string(request->checkouts);
+
+    *strrchr(passage, '/') = '\0'; /* the folder of the whole run */
+
+    spec.filter = request->filter;
+    spec.passage = passage;
+    spec.no_overlay = &no_overlay;
+    if (!no_overlay && prepare_overlay(request, place, &spec, err))
+        return -1;
+    if (!no_overlay)
+        place->sandbox = sandbox_open(&spec, err);
+    if (place->sandbox)
+        return 0;
+    if (!no_overlay)
+        return -1;
+    fd_reset(&place->upper);
+    mem_free(&place->lower);
+    if (check_out_plain(request, place, &spec, err))
+        return -1;
+    place->sandbox = sandbox_open(&spec, err);
+    return place->sandbox ? 0 : -1;
+}
+
 int place_open(const struct place_request *request, struct place *place,
                struct error *err)
 {
-    struct sandbox_spec spec;
-
-    *place = (struct place){.task = request->task,
-                            .link = request->link,
-                            .purpose = request->purpose,
-                            .attempt = request->attempt,
-                            .deadline = request->deadline,
-                            .scratch = mem_string(request->scratch),
-                            .directory =
-                                mem_format("%s/workspace", request->scratch),
-                            .root = -1,
-                            .identity = sandbox_identity()};
+    *place = (struct place){
+        .task = request->task,
+        .link = request->link,
+        .purpose = request->purpose,
+        .attempt = request->attempt,
+        .deadline = request->deadline,
+        .scratch = mem_string(request->scratch),
+        .directory = mem_format("%s/workspace", request->scratch),
+        .overlay = mem_format("%s/overlay", request->scratch),
+        .root = -1,
+        .upper = -1,
+        .identity = sandbox_identity()};
     place->shell = access("/bin/bash", X_OK) ? "/bin/sh" : "/bin/bash";
-    if (check_out(request, place, err) || check_directory(place, err))
+    if (mkdir(place->scratch, 0700))
+        return error_set_errno(err, ERROR_IO, errno, "mkdir %s",
+                               place->scratch);
+    if (open_sandbox(request, place, err))
         return -1;
-    spec = make_spec(request->task, place->directory, place->scratch,
-                     place->identity);
-    spec.filter = request->filter;
-    place->sandbox = sandbox_open(&spec, err);
-    if (!place->sandbox)
+    place->root = dup(sandbox_workspace(place->sandbox));
+    if (place->root < 0)
+        return error_set_errno(err, ERROR_IO, errno, "dup");
+    if ((place->lower && change_files(request, place, err)) ||
+        check_directory(place, err))
         return -1;
     make_environment(place);
     note_sandbox(request, sandbox_state(place->sandbox));
@@ -279,13 +367,16 @@ void place_close(struct place *place)
     place_note(place);
     sandbox_close(place->sandbox);
     fd_reset(&place->root);
+    fd_reset(&place->upper);
     environment_free(&place->environment);
     /* What stays, the supervisor removes with the task's scratch folder. */
     if (place->scratch)
         file_remove_tree(AT_FDCWD, place->scratch, &ignored);
     free(place->scratch);
     free(place->directory);
-    *place = (struct place){.root = -1};
+    free(place->overlay);
+    free(place->lower);
+    *place = (struct place){.root = -1, .upper = -1};
 }
 
 /* ---- steps ------------------------------------------------------------- */

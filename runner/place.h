@@ -18,8 +18,11 @@ struct place {
     int64_t deadline;
     const struct network_setting *network; /* in force; NULL: none yet */
     char *scratch;   /* a folder on the host that holds all of it */
-    char *directory; /* the workspace on the host */
-    int root;        /* its descriptor */
+    char *directory; /* the workspace on the host, unless … */
+    char *overlay;   /* … this holds what changed, … */
+    char *lower;     /* … over this */
+    int root;        /* its descriptor, as commands see it */
+    int upper;       /* where an overlay keeps what changed; or -1 */
     struct sandbox *sandbox;
     struct sandbox_identity identity;
     struct command_environment environment;
@@ -32,6 +35,7 @@ struct place_request {
     const struct mirror *mirror;
     struct object_id tree; /* what the files are */
     const char *scratch;   /* a folder to create */
+    const char *checkouts; /* the folder of shared ones */
     const struct sandbox_filter *filter;
     const char *purpose; /* agent, verify or base: for the journal */
     int64_t attempt;

@@ -268,10 +268,13 @@ static int start_worker(struct run *run, struct worker *worker,
     size_t index = (size_t)(task - supervision->plan->tasks);
     CLEANUP(mem_free)
     char *scratch = mem_format("%s/%zu", run->guard.scratch, index);
+    CLEANUP(mem_free)
+    char *checkouts = mem_format("%s/checkouts", run->guard.scratch);
     struct worker_job job = {.task = task,
                              .secrets = supervision->secrets,
                              .key = supervision->keys[index],
                              .scratch = scratch,
+                             .checkouts = checkouts,
                              .filter = &run->filter,
                              .supervisor = getpid()};
     struct json event;

@@ -98,6 +98,7 @@ static void work(const struct worker_job *job, struct link *link)
     struct attempt_request request = {.task = job->task,
                                       .link = link,
                                       .key = job->key,
+                                      .checkouts = job->checkouts,
                                       .filter = job->filter};
 
     for (request.number = 1;; request.number++) {

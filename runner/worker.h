@@ -10,8 +10,9 @@
 struct worker_job {
     const struct task *task;
     const struct secrets *secrets;
-    const char *key;     /* of the model, among the secrets; may be NULL */
-    const char *scratch; /* a folder of this task alone, on the host */
+    const char *key;       /* of the model, among the secrets; may be NULL */
+    const char *scratch;   /* a folder of this task alone, on the host */
+    const char *checkouts; /* the folder of those that tasks share */
     const struct sandbox_filter *filter;
     int link;       /* socket to the supervisor */
     int supervisor; /* its process id */

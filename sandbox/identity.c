@@ -1,5 +1,6 @@
 /* Who the inside user of a sandbox is on the host. */
 #include <fcntl.h>
+#include <sys/fsuid.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -53,4 +54,20 @@ struct sandbox_identity sandbox_identity(void)
     else
         return own; /* a single mapped id: there is no other to be */
     return (struct sandbox_identity){(uid_t)id, (gid_t)id};
+}
+
+struct sandbox_identity sandbox_files_as(struct sandbox_identity identity)
+{
+    struct sandbox_identity before;
+
+    /* The group first: with the user the right to change it goes. Both tell
+     * what was before and never fail visibly. */
+    if (identity.uid) {
+        before.gid = (gid_t)setfsgid(identity.gid);
+        before.uid = (uid_t)setfsuid(identity.uid);
+    } else {
+        before.uid = (uid_t)setfsuid(identity.uid);
+        before.gid = (gid_t)setfsgid(identity.gid);
+    }
+    return before;
 }

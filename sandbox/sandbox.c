@@ -133,6 +133,8 @@ static int take_ready(struct opening *opening, struct error *err)
     if (packet.type != CONTROL_READY) {
         opening->filter_busy =
             packet.step == STEP_FILTER && packet.value == EBUSY;
+        if (packet.step == STEP_OVERLAY && opening->spec->no_overlay)
+            *opening->spec->no_overlay = true;
         opening->final = packet.step == STEP_SOURCES ||
                          packet.step == STEP_OVERLAY ||
                          (packet.step == STEP_MOUNTS && packet.value == EROFS);
@@ -356,9 +358,11 @@ static int check_without_namespaces(const struct sandbox_spec *spec,
         what = "there is no Landlock to do without them";
     else if (spec->network == SANDBOX_NETWORK_PROXY)
         what = "a list of hosts needs a network namespace";
-    else if (spec->lower)
+    else if (spec->lower) {
         what = "an overlay needs a mount namespace";
-    else if (spec->inside && strcmp(spec->inside, spec->workspace) != 0)
+        if (spec->no_overlay)
+            *spec->no_overlay = true;
+    } else if (spec->inside && strcmp(spec->inside, spec->workspace) != 0)
         what = "the workspace at another place needs a mount namespace";
     if (!what)
         return 0;

@@ -108,6 +108,7 @@ struct sandbox_spec {
     const char *workspace;
     const char *inside; /* absolute; NULL: SANDBOX_WORKSPACE */
     const char *lower;  /* NULL, or the read-only files below an overlay */
+    bool *no_overlay;   /* set when that is what the host cannot do */
     /* A host directory that this process may write to; "tmp", "var-tmp" and
      * "home" are made in it. */
     const char *scratch;
@@ -189,6 +190,10 @@ struct sandbox;
  * the user; for root a user that owns nothing (the workspace must be given
  * to it), different for each live process, where the host has such ids. */
 struct sandbox_identity sandbox_identity(void);
+
+/* Becomes that user for files alone: what this process makes is the
+ * identity's, and its rights reach no further. Returns who it was. */
+struct sandbox_identity sandbox_files_as(struct sandbox_identity identity);
 
 /* Makes the filter; the caller frees it in any case. */
 int sandbox_filter_make(struct sandbox_filter *filter, struct error *err);

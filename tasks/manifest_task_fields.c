@@ -119,6 +119,13 @@ static const struct field sandbox_fields[] = {
      .meaning = "layers without which nothing is run: the task is an `error`. "
                 "Without `namespaces` in it, a host that gives none gets the "
                 "mode of Landlock and seccomp alone"},
+    {.key = "overlay",
+     .type = FIELD_BOOLEAN,
+     .offset = SANDBOX(overlay),
+     .fallback = "true",
+     .meaning = "whether the workspace lies over a checkout that all tasks of "
+                "the commit share; a folder of the checkout then cannot be "
+                "renamed in one step (EXDEV), as across file systems"},
     {.key = "network",
      .type = FIELD_NETWORK,
      .offset = SANDBOX(network),

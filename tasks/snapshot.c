@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -284,6 +285,133 @@ static int visit_folder(struct walk *walk, int parent, const char *name,
     return 0;
 }
 
+/* ---- overlays ---------------------------------------------------------- */
+
+/* Takes the path, and what is below it, out of what was found. */
+static int forget(struct walk *walk, const char *path, struct error *err)
+{
+    size_t at;
+
+    while (!git_index_find_prefix(&at, walk->found, path)) {
+        const git_index_entry *entry = git_index_get_byindex(walk->found, at);
+        CLEANUP(mem_free) char *name = mem_string(entry->path);
+
+        if (git_index_remove(walk->found, name, 0))
+            return git_fail(err, "remove '%s'", name);
+    }
+    return 0;
+}
+
+static int forget_path(struct walk *walk, const char *path, struct error *err)
+{
+    CLEANUP(mem_free) char *below = mem_format("%s/", path);
+
+    if (git_index_get_bypath(walk->found, path, 0) &&
+        git_index_remove(walk->found, path, 0))
+        return git_fail(err, "remove '%s'", path);
+    return forget(walk, below, err);
+}
+
+/* A folder that hides the one of the same name below. */
+static bool is_opaque(int folder, const char *name)
+{
+    CLEANUP(fd_close)
+    int fd = open_entry(folder, name, O_RDONLY | O_DIRECTORY);
+    char value[2];
+
+    return fd >= 0 &&
+           fgetxattr(fd, "user.overlay.opaque", value, sizeof(value)) == 1 &&
+           (*value == 'y' || *value == 'x');
+}
+
+static int visit_upper_folder(struct walk *walk, int parent, const char *name,
+                              const char *path, bool ignored, int depth,
+                              struct error *err);
+
+static int visit_upper_directory(struct walk *walk, int folder,
+                                 const char *name, const char *path,
+                                 bool ignored, int depth, struct error *err)
+{
+    const git_index_entry *tracked = git_index_get_bypath(walk->base, path, 0);
+
+    if (tracked && tracked->mode == GIT_FILEMODE_COMMIT)
+        return 0; /* a submodule stays what it is */
+    if ((tracked || is_opaque(folder, name)) && forget_path(walk, path, err))
+        return -1;
+    if (!ignored && is_ignored(walk, path, true, &ignored, err))
+        return -1;
+    if (ignored && !has_tracked(walk, path))
+        return 0;
+    return visit_upper_folder(walk, folder, name, path, ignored, depth + 1,
+                              err);
+}
+
+/* What lies in the upper directory replaces what was there. */
+static int visit_upper(struct walk *walk, int folder, const char *name,
+                       const char *path, bool ignored, int depth,
+                       struct error *err)
+{
+    struct stat info;
+
+    if (is_git_name(name)) {
+        walk->snapshot->left_out += depth > 0;
+        return 0;
+    }
+    if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW))
+        return errno == ENOENT ? 0
+                               : error_set_errno(err, ERROR_REPOSITORY, errno,
+                                                 "look at '%s'", path);
+    if (S_ISDIR(info.st_mode))
+        return visit_upper_directory(walk, folder, name, path, ignored, depth,
+                                     err);
+    if (forget_path(walk, path, err))
+        return -1;
+    /* A whiteout: the name is gone. */
+    if (S_ISCHR(info.st_mode) && info.st_rdev == 0)
+        return 0;
+    return visit(walk, folder, name, path, ignored, depth, err);
+}
+
+static int visit_upper_folder(struct walk *walk, int parent, const char *name,
+                              const char *path, bool ignored, int depth,
+                              struct error *err)
+{
+    CLEANUP(directory_close) DIR *directory = NULL;
+    CLEANUP(fd_close) int merged = -1;
+    struct dirent *entry;
+    int fd = open_entry(parent, name, O_RDONLY | O_DIRECTORY);
+
+    directory = fd < 0 ? NULL : fdopendir(fd);
+    if (!directory) {
+        error_set_errno(err, ERROR_REPOSITORY, errno, "read folder '%s'", path);
+        fd_reset(&fd);
+        return -1;
+    }
+    if (depth > SNAPSHOT_DEPTH_MAX)
+        return error_set(err, ERROR_REPOSITORY,
+                         "'%s': folders are nested more than %d deep", path,
+                         SNAPSHOT_DEPTH_MAX);
+    /* Rules that nobody changed are below. */
+    merged = file_open_beneath(walk->request->workspace, *path ? path : ".",
+                               O_RDONLY | O_DIRECTORY, 0);
+    if (!ignored && merged >= 0 && copy_ignore_file(walk, merged, path, err))
+        return -1;
+    while ((entry = readdir(directory))) {
+        CLEANUP(mem_free)
+        char *below =
+            mem_format("%s%s%s", path, *path ? "/" : "", entry->d_name);
+
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+            continue;
+        if (clock_now_ms() > walk->request->deadline)
+            return error_set(err, ERROR_TIMEOUT,
+                             "reading the workspace took too long");
+        if (visit_upper(walk, fd, entry->d_name, below, ignored, depth, err))
+            return -1;
+    }
+    return 0;
+}
+
 /* ---- whole ------------------------------------------------------------- */
 
 static int read_index(git_repository *repository, struct object_id id,
@@ -296,6 +424,14 @@ static int read_index(git_repository *repository, struct object_id id,
     if (git_index_new(index) || git_index_read_tree(*index, tree))
         return git_fail(err, "read tree %s", id.hex);
     return 0;
+}
+
+/* With an overlay all is as in the base until something else is found. */
+static int read_found(struct walk *walk, struct error *err)
+{
+    git_index_free(walk->found);
+    walk->found = NULL;
+    return read_index(walk->mirror, walk->request->base, &walk->found, err);
 }
 
 static int write_tree(git_index *index, git_repository *repository,
@@ -348,7 +484,11 @@ int snapshot_take(const struct snapshot_request *request,
     if (git_index_new(&walk.found) ||
         git_repository_odb(&walk.odb, walk.mirror))
         return git_fail(err, "snapshot");
-    if (visit_folder(&walk, request->workspace, ".", "", false, 0, err))
+    if (request->upper >= 0
+            ? read_found(&walk, err) ||
+                  visit_upper_folder(&walk, request->upper, ".", "", false, 0,
+                                     err)
+            : visit_folder(&walk, request->workspace, ".", "", false, 0, err))
         return error_context(err, "workspace");
     return write_tree(walk.found, walk.mirror, &snapshot->tree, err);
 }

@@ -18,6 +18,9 @@
 struct snapshot_request {
     const struct mirror *mirror;
     int workspace;         /* descriptor of its root */
+    int upper;             /* of an overlay over the files of `base`: where
+                              what changed is, and all that is looked at; or
+                              -1 */
     struct object_id base; /* commit or tree: which files are tracked */
     const char *scratch;   /* a folder on the host, for ignore rules */
     int64_t deadline;      /* base/clock.h */

@@ -116,6 +116,7 @@ enum task_layer { /* bits of sandbox_settings.require, in this order */
 
 struct sandbox_settings {
     unsigned require; /* bits of enum task_layer */
+    bool overlay;     /* workspaces are overlays where the host can */
     struct network_setting network;
     struct strings read;  /* absolute host paths, read-only */
     struct strings write; /* absolute host paths, writable */

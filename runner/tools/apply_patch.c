@@ -1,22 +1,12 @@
 /* apply_patch: as a custom tool, as a function, and within a shell command. */
-#include <sys/fsuid.h>
-
 #include "base/memory.h"
 #include "runner/tools/patch_apply.h"
 #include "runner/tools/tool.h"
 
-/* Files are made as the sandbox's user makes them: where this process is root
- * its own rights must neither reach further nor show in the owner. */
-static void become(struct sandbox_identity identity)
-{
-    setfsgid(identity.gid);
-    setfsuid(identity.uid);
-}
-
 void apply_patch_text(struct tool_context *context, const char *directory,
                       struct span text, struct tool_result *result)
 {
-    struct sandbox_identity own = {geteuid(), getegid()};
+    struct sandbox_identity own;
     struct error err;
     struct patch patch;
     int status;
@@ -27,10 +17,11 @@ void apply_patch_text(struct tool_context *context, const char *directory,
     }
     buffer_add_string(&result->text,
                       "Exit code: 0\nWall time: 0.0 seconds\nOutput:\n");
-    become(context->identity);
+    /* As a command would: no further, and with the same owner. */
+    own = sandbox_files_as(context->identity);
     status =
         patch_apply(context->workspace, directory, &patch, &result->text, &err);
-    become(own);
+    sandbox_files_as(own);
     if (status) {
         tool_refuse(result, "apply_patch verification failed: %s", err.text);
     } else {

@@ -1,0 +1,275 @@
+#include "tasks/checkout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
+#include <sys/file.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "tasks/git.h"
+
+#define LOCK_PAUSE_NS 20000000
+
+/* ---- sharing ------------------------------------------------------------- */
+
+/* Held by the kernel for whoever makes the checkout: a process that dies lets
+ * go of it. */
+static int take_lock(const char *path, int64_t deadline, struct error *err)
+{
+    const struct timespec pause = {0, LOCK_PAUSE_NS};
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return error_set_errno(err, ERROR_IO, errno, "open %s", path);
+    while (flock(fd, LOCK_EX | LOCK_NB)) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            error_set_errno(err, ERROR_IO, errno, "lock %s", path);
+            close(fd);
+            return -1;
+        }
+        if (clock_now_ms() >= deadline) {
+            close(fd);
+            return error_set(err, ERROR_TIMEOUT,
+                             "another task took too long to check out the "
+                             "same commit");
+        }
+        nanosleep(&pause, NULL);
+    }
+    return fd;
+}
+
+/* The index remembers each file's owner as it is here; inside it is another,
+ * and git would read every file again. */
+static int set_index_owner(const char *directory, uid_t inside,
+                           struct error *err)
+{
+    CLEANUP(git_repository_cleanup) git_repository *repository = NULL;
+    CLEANUP(git_index_cleanup) git_index *index = NULL;
+
+    if (git_repository_open(&repository, directory) ||
+        git_repository_index(&index, repository))
+        return git_fail(err, "index of the checkout");
+    for (size_t i = 0; i < git_index_entrycount(index); i++) {
+        git_index_entry entry = *git_index_get_byindex(index, i);
+
+        entry.uid = entry.gid = inside;
+        if (git_index_add(index, &entry))
+            return git_fail(err, "index of the checkout");
+    }
+    if (git_index_write(index))
+        return git_fail(err, "index of the checkout");
+    return 0;
+}
+
+static int make(const struct checkout_request *request, const char *path,
+                struct error *err)
+{
+    CLEANUP(mem_free) char *unfinished = mem_format("%s.new", path);
+    struct workspace_request workspace = {
+        .mirror = request->mirror,
+        .tree = mirror_commit(request->mirror),
+        .directory = unfinished,
+        .branch = request->branch,
+        .owner = geteuid(),
+        .group = getegid(),
+    };
+
+    if (file_remove_tree(AT_FDCWD, unfinished, err) ||
+        workspace_create(&workspace, err) ||
+        (request->submodules &&
+         workspace_add_submodules(&workspace, request->url, request->scratch,
+                                  request->deadline, err)) ||
+        set_index_owner(unfinished, request->inside, err))
+        return -1;
+    if (rename(unfinished, path))
+        return error_set_errno(err, ERROR_IO, errno, "rename %s", unfinished);
+    return 0;
+}
+
+char *checkout_share(const struct checkout_request *request, struct error *err)
+{
+    CLEANUP(mem_free)
+    char *path = mem_format("%s/%s%s", request->folder,
+                            mirror_commit(request->mirror).hex,
+                            request->submodules ? "-submodules" : "");
+    CLEANUP(mem_free) char *lock = mem_format("%s.lock", path);
+    CLEANUP(fd_close) int held = -1;
+
+    if (mkdir(request->folder, 0700) && errno != EEXIST) {
+        error_set_errno(err, ERROR_IO, errno, "mkdir %s", request->folder);
+        return NULL;
+    }
+    held = take_lock(lock, request->deadline, err);
+    if (held < 0)
+        return NULL;
+    if (access(path, F_OK) && make(request, path, err))
+        return NULL;
+    return STEAL(path);
+}
+
+/* ---- changing ---------------------------------------------------------------
+ */
+
+static int open_below(int root, const char *path, int flags, mode_t mode)
+{
+    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
+                           .mode = mode,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+
+    return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+}
+
+/* The folder that holds the path, made if need be; the last part of the path
+ * goes to *name. */
+static int open_parent(int root, const char *path, bool create,
+                       const char **name)
+{
+    CLEANUP(mem_free) char *folder = mem_string(path);
+    char *slash = strrchr(folder, '/');
+
+    *name = slash ? path + (slash - folder) + 1 : path;
+    if (!slash)
+        return open_below(root, ".", O_RDONLY | O_DIRECTORY, 0);
+    *slash = '\0';
+    for (char *at = folder; create && at; at = strchr(at + 1, '/')) {
+        CLEANUP(mem_free)
+        char *part = mem_bytes(folder, at == folder ? strcspn(folder, "/")
+                                                    : (size_t)(at - folder));
+
+        /* Each is made within one that was opened without a link. */
+        if (mkdirat(root, part, 0777) && errno != EEXIST)
+            return -1;
+    }
+    if (create && mkdirat(root, folder, 0777) && errno != EEXIST)
+        return -1;
+    return open_below(root, folder, O_RDONLY | O_DIRECTORY, 0);
+}
+
+/* Takes a file away, and the folders that are empty then. */
+static int remove_path(int root, const char *path, struct error *err)
+{
+    CLEANUP(mem_free) char *rest = mem_string(path);
+    char *slash;
+
+    for (bool folder = false;; folder = true) {
+        const char *name;
+        CLEANUP(fd_close) int parent = open_parent(root, rest, false, &name);
+
+        if (parent < 0 && !folder)
+            return error_set_errno(err, ERROR_IO, errno, "remove '%s'", path);
+        if (parent < 0 || unlinkat(parent, name, folder ? AT_REMOVEDIR : 0)) {
+            if (folder || errno == ENOENT)
+                return 0;
+            return error_set_errno(err, ERROR_IO, errno, "remove '%s'", path);
+        }
+        slash = strrchr(rest, '/');
+        if (!slash)
+            return 0;
+        *slash = '\0';
+    }
+}
+
+static int write_entry(int parent, const char *name, const git_blob *blob,
+                       uint32_t mode)
+{
+    const char *content = git_blob_rawcontent(blob);
+    size_t length = (size_t)git_blob_rawsize(blob);
+    CLEANUP(fd_close) int fd = -1;
+    struct error ignored;
+
+    if (mode == GIT_FILEMODE_LINK) {
+        CLEANUP(mem_free) char *target = mem_bytes(content, length);
+
+        return symlinkat(target, parent, name);
+    }
+    fd = openat(parent, name,
+                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                mode == GIT_FILEMODE_BLOB_EXECUTABLE ? 0777 : 0666);
+    return fd < 0 || file_write_fd(fd, content, length, &ignored) ? -1 : 0;
+}
+
+/* Rights of that user alone, for files alone; back with this process's. */
+static void files_as(uid_t owner, gid_t group)
+{
+    bool up = owner == geteuid();
+
+    if (up)
+        setfsuid(owner); /* the right to change the group comes with it */
+    setfsgid(group);
+    if (!up)
+        setfsuid(owner);
+}
+
+static int add_path(const struct checkout_change *change,
+                    const git_diff_file *file, struct error *err)
+{
+    CLEANUP(git_blob_cleanup) git_blob *blob = NULL;
+    const char *name;
+    CLEANUP(fd_close) int parent = -1;
+    int number;
+    int status;
+
+    if (file->mode == GIT_FILEMODE_COMMIT)
+        return 0; /* a submodule: its files are not ours */
+    if (git_blob_lookup(&blob, change->mirror->repository, &file->id))
+        return git_fail(err, "'%s'", file->path);
+    files_as(change->owner, change->group);
+    parent = open_parent(change->root, file->path, true, &name);
+    status = parent < 0 ? -1 : write_entry(parent, name, blob, file->mode);
+    number = errno;
+    files_as(geteuid(), getegid());
+    if (status)
+        return error_set_errno(err, ERROR_IO, number, "write '%s'", file->path);
+    return 0;
+}
+
+/* Removals first: a folder may become a file, and the other way round. */
+static int apply(const struct checkout_change *change, const git_diff *diff,
+                 struct error *err)
+{
+    size_t count = git_diff_num_deltas(diff);
+    int status = 0;
+
+    files_as(change->owner, change->group);
+    for (size_t i = 0; i < count && !status; i++) {
+        const git_diff_delta *delta = git_diff_get_delta(diff, i);
+
+        if (delta->status != GIT_DELTA_ADDED &&
+            delta->old_file.mode != GIT_FILEMODE_COMMIT)
+            status = remove_path(change->root, delta->old_file.path, err);
+    }
+    files_as(geteuid(), getegid());
+    for (size_t i = 0; i < count && !status; i++) {
+        const git_diff_delta *delta = git_diff_get_delta(diff, i);
+
+        if (delta->status != GIT_DELTA_DELETED)
+            status = add_path(change, &delta->new_file, err);
+    }
+    return status;
+}
+
+int checkout_change(const struct checkout_change *change, struct error *err)
+{
+    git_repository *repository = change->mirror->repository;
+    CLEANUP(git_tree_cleanup) git_tree *old = NULL;
+    CLEANUP(git_tree_cleanup) git_tree *new = NULL;
+    git_diff_options options = GIT_DIFF_OPTIONS_INIT;
+    git_diff *diff = NULL;
+    int status;
+
+    options.flags = GIT_DIFF_INCLUDE_TYPECHANGE;
+    if (git_find_tree(repository, change->from, &old, err) ||
+        git_find_tree(repository, change->to, &new, err))
+        return -1;
+    if (git_diff_tree_to_tree(&diff, repository, old, new, &options))
+        return git_fail(err, "compare trees");
+    status = apply(change, diff, err);
+    git_diff_free(diff);
+    return status;
+}

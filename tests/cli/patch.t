@@ -43,6 +43,20 @@ change() {
         >"$TMPDIR/$1.log" 2>&1
     status=$?
     PATCH=$TMPDIR/out-$1/tasks/t/patch.diff
+    # What an overlay finds by what changed, a plain checkout finds by reading
+    # everything.
+    case ${3-} in
+    *sandbox:*) ;;
+    *)
+        sed 's/^    policy:/    sandbox: {overlay: false}\n    policy:/' \
+            "$TMPDIR/$1.yaml" >"$TMPDIR/$1-plain.yaml"
+        "$NIGHTJAR" run "$TMPDIR/$1-plain.yaml" --out "$TMPDIR/plain-$1" -q \
+            >"$TMPDIR/$1-plain.log" 2>&1
+        is "$(cat "$TMPDIR/plain-$1/tasks/t/patch.diff" 2>&1 | sha256sum)" \
+            "$(cat "$PATCH" 2>&1 | sha256sum)" \
+            "$1: the same patch from a plain checkout"
+        ;;
+    esac
     CHECKOUT=$TMPDIR/checkout-$1
     git clone -q "$REPOSITORY" "$CHECKOUT"
     if git -C "$CHECKOUT" apply --index --whitespace=nowarn "$PATCH" \

@@ -115,7 +115,20 @@ static int pin(int64_t cpu_milli)
     return sched_setaffinity(0, sizeof(take), &take);
 }
 
-static int set_limits(const struct init_setup *setup)
+/* The kernel counts them for the user: within a namespace, or of a user that
+ * is nobody else, those are ours. Of an ordinary user outside of one all
+ * others count too, and there may be more of them later: the watch holds the
+ * limit itself, this one keeps a fork bomb small until then. */
+static rlim_t processes_max(const struct init_setup *setup, int proc)
+{
+    rlim_t own = (rlim_t)setup->limits.pids + 1;
+
+    if (setup->namespaces || setup->own_user)
+        return own;
+    return own * 4 + (rlim_t)watch_count_user(proc, getuid());
+}
+
+static int set_limits(const struct init_setup *setup, int proc)
 {
     const struct sandbox_limits *limits = &setup->limits;
     int64_t file = limits->file_bytes;
@@ -125,11 +138,7 @@ static int set_limits(const struct init_setup *setup)
     if (limit(RLIMIT_CORE, 0) || limit(RLIMIT_NOFILE, FILES_MAX) ||
         (file && limit(RLIMIT_FSIZE, (rlim_t)file)))
         return -1;
-    /* Counted for the user within the namespace; outside of one an ordinary
-     * user's other processes count too. */
-    if (limits->pids &&
-        (setup->namespaces || setup->identity.uid != getuid()) &&
-        limit(RLIMIT_NPROC, (rlim_t)limits->pids + 1))
+    if (limits->pids && limit(RLIMIT_NPROC, processes_max(setup, proc)))
         return -1;
     /* A process that is given no time in parts is given none by one. */
     if (limits->cpu_time_ms &&
@@ -307,7 +316,7 @@ void confine(const struct init_setup *setup, const int *fds, struct init *init)
         init_fail(setup->control, STEP_WORKSPACE, 0);
     if (watch_open(setup, init))
         init_fail(setup->control, STEP_WATCH, 0);
-    if (set_limits(setup))
+    if (set_limits(setup, init->watch.proc))
         init_fail(setup->control, STEP_LIMITS, 0);
     if (drop_capabilities())
         init_fail(setup->control, STEP_PRIVILEGES, 0);

@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "sandbox/filter.h"
 #include "sandbox/landlock.h"
+#include "sandbox/orphans.h"
 #include "sandbox/owner.h"
 
 #define START_TIMEOUT_MS 30000
@@ -301,6 +302,8 @@ static int try_open(struct opening *opening, struct error *err)
     if (sandbox->pid == 0)
         init_main(&setup);
     close(ends[1]);
+    if (sandbox->pid > 0)
+        orphans_spare(sandbox->pid);
     if (sandbox->pid < 0) {
         error_set_errno(err, ERROR_SANDBOX, errno,
                         "sandbox: cannot make namespaces");
@@ -416,6 +419,8 @@ static void abandon_try(struct sandbox *sandbox)
         while (waitpid(sandbox->pid, NULL, 0) < 0 && errno == EINTR)
             ;
     }
+    if (sandbox->pid > 0)
+        orphans_forget(sandbox->pid);
     sandbox->pid = 0;
     fd_reset(&sandbox->pidfd);
     fd_reset(&sandbox->workspace);
@@ -583,6 +588,9 @@ void sandbox_close(struct sandbox *sandbox)
     if (sandbox->pid > 0) {
         while (waitpid(sandbox->pid, NULL, 0) < 0 && errno == EINTR)
             ;
+        orphans_forget(sandbox->pid);
+        if (!sandbox->namespaces)
+            orphans_kill();
     }
     sandbox->pid = 0;
     abandon_try(sandbox);

@@ -28,6 +28,8 @@
 #define PIDS_MAX 65536
 
 /* PID 1 has one thread, and its stack is small. */
+#define KILL_TRIES 64
+
 static pid_t process_ids[PIDS_MAX];
 
 /* ---- directories without malloc ---------------------------------------- */
@@ -160,22 +162,62 @@ int watch_processes(const struct watch *watch)
     return list_processes(watch, process_ids, PIDS_MAX);
 }
 
+int watch_count_user(int proc, uid_t uid)
+{
+    struct list list = {.fd = proc};
+    const struct entry *entry;
+    struct stat info;
+    int count = 0;
+
+    if (lseek(proc, 0, SEEK_SET) < 0)
+        return 0;
+    while ((entry = next_entry(&list))) {
+        char path[300];
+
+        snprintf(path, sizeof(path), "%.32s/task", entry->name);
+        /* A folder has a link for itself, its parent and each thread. */
+        if (isdigit((unsigned char)*entry->name) &&
+            !fstatat(proc, path, &info, 0) && info.st_uid == uid)
+            count += info.st_nlink > 2 ? (int)info.st_nlink - 2 : 1;
+    }
+    return count;
+}
+
+/* Dead, and only waiting to be asked for. */
+static bool is_zombie(const struct watch *watch, pid_t pid)
+{
+    char path[64];
+    char text[512];
+    const char *name_end;
+
+    snprintf(path, sizeof(path), "%d/stat", pid);
+    if (read_at(watch->proc, path, text, sizeof(text)) <= 0)
+        return true;
+    name_end = strrchr(text, ')');
+    return name_end && (name_end[2] == 'Z' || name_end[2] == 'X');
+}
+
 void watch_kill_all(const struct watch *watch)
 {
-    pid_t *pids = process_ids;
-    int tries = 0;
-    int count;
+    static const int signals[] = {SIGSTOP, SIGKILL};
+    bool alive = true;
 
     if (watch->alone) {
         kill(-1, SIGKILL);
         return;
     }
     /* Stopped ones cannot fork on while the rest is looked for. */
-    do {
-        count = list_processes(watch, pids, PIDS_MAX);
-        for (int i = 0; i < count; i++)
-            kill(pids[i], tries & 1 ? SIGKILL : SIGSTOP);
-    } while (count && tries++ < 64);
+    for (int tries = 0; alive && tries < KILL_TRIES; tries++) {
+        int count = list_processes(watch, process_ids, PIDS_MAX);
+
+        alive = false;
+        for (int i = 0; i < count; i++) {
+            if (is_zombie(watch, process_ids[i]))
+                continue;
+            kill(process_ids[i], signals[tries % 2]);
+            alive = true;
+        }
+    }
 }
 
 struct usage {

@@ -54,4 +54,8 @@ void watch_kill_all(const struct watch *watch);
 /* How many other processes there are. */
 int watch_processes(const struct watch *watch);
 
+/* How many processes and threads the user has on the host, as far as /proc
+ * tells. */
+int watch_count_user(int proc, uid_t uid);
+
 #endif

@@ -13,6 +13,7 @@ growth     CPU of one conversation of 1,000 turns against ten of 100
 
 Absolute numbers depend on the machine; look at the ratios. Nothing here is a
 test: it fails only when something does not run."""
+import json
 import os
 import resource
 import shutil
@@ -228,8 +229,78 @@ def growth():
           f"ratio {median([r[0] / r[1] for r in ratios]):5.2f}")
 
 
+def sandbox_costs(*lower):
+    place = tempfile.mkdtemp(dir=folder)
+    result = subprocess.run([os.path.join(build, "tests/bench/sandbox"), place,
+                             "100" if not lower else "30", *lower],
+                            stdout=subprocess.PIPE, check=True)
+    shutil.rmtree(place, ignore_errors=True)
+    return json.loads(result.stdout)
+
+
+def whole(command, rounds=30):
+    """Median milliseconds of a whole process; None where it is not there."""
+    times = []
+    if not shutil.which(command[0]):
+        return None
+    for _ in range(rounds):
+        began = time.monotonic()
+        if subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL).returncode:
+            return None
+        times.append((time.monotonic() - began) * 1000)
+    return median(times)
+
+
+def sandboxes():
+    costs = sandbox_costs()
+    print(f"command in an open sandbox  {costs['command']:7.2f} ms   "
+          f"fork+exec {costs['spawn']:5.2f} ms   "
+          f"ratio {costs['command'] / costs['spawn']:5.2f}")
+    print(f"opening a sandbox           {costs['open']:7.2f} ms   "
+          f"bare clone+mounts+exec {costs['bare']:5.2f} ms   "
+          f"ratio {costs['open'] / costs['bare']:5.2f}")
+    ours = whole([nightjar, "sandbox", "--", "/bin/true"])
+    theirs = whole(["bwrap", "--unshare-all", "--ro-bind", "/usr", "/usr",
+                    "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64",
+                    "/lib64", "--proc", "/proc", "--dev", "/dev", "--tmpfs",
+                    "/tmp", "--bind", folder, "/workspace", "/usr/bin/true"])
+    peer = f"bubblewrap {theirs:5.2f} ms" if theirs else "bubblewrap: not here"
+    print(f"nightjar sandbox -- true    {ours:7.2f} ms   {peer}")
+
+
+def make_files(repository, count):
+    subprocess.run(["git", "init", "-q", repository], check=True)
+    for index in range(count):
+        where = os.path.join(repository, f"folder-{index % 500}")
+        os.makedirs(where, exist_ok=True)
+        with open(os.path.join(where, f"file-{index}"), "w",
+                  encoding="utf-8") as file:
+            file.write(f"file {index}\n")
+    git = ["git", "-C", repository, "-c", "user.name=b", "-c",
+           "user.email=b@localhost"]
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-qm", "files"], check=True)
+
+
+def workspaces():
+    for count in (1000, 10000, 50000):
+        repository = os.path.join(folder, f"files-{count}")
+        make_files(repository, count)
+        ours = sandbox_costs(repository)["open"]
+        began = time.monotonic()
+        subprocess.run(["git", "-C", repository, "worktree", "add", "-q",
+                        "--detach", repository + "-tree"], check=True)
+        theirs = (time.monotonic() - began) * 1000
+        print(f"workspace of {count:6} files   {ours:7.2f} ms   "
+              f"git worktree add {theirs:7.1f} ms   "
+              f"ratio {ours / theirs:7.4f}")
+
+
 try:
     make_repository()
+    sandboxes()
+    workspaces()
     start_up()
     turns()
     memory()

@@ -46,6 +46,14 @@ int sandbox_explain(const struct control *packet, const struct mounts *mounts,
                     struct error *err);
 int sandbox_hint_namespaces(struct error *err);
 
+/* Makes tmp, var-tmp and home in spec->scratch, the inside user's. */
+int sandbox_make_scratch(const struct sandbox_spec *spec, struct error *err);
+
+/* Without a mount namespace the inside user walks the host's paths: lets
+ * others through root's folders from `path` up to `passage` (NULL: none). */
+int sandbox_open_passage(const char *passage, const char *path,
+                         struct error *err);
+
 /* One packet with a deadline; descriptors that came with it go to fds. */
 int sandbox_take_packet(int control, struct control *packet,
                         int fds[static CONTROL_FDS_MAX], int64_t deadline,

@@ -374,42 +374,6 @@ static int check_without_namespaces(const struct sandbox_spec *spec,
     return error_hint(err, "%s", cause.hint);
 }
 
-static int make_scratch(const struct sandbox_spec *spec, struct error *err)
-{
-    static const char *const names[] = {"tmp", "var-tmp", "home"};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        CLEANUP(mem_free)
-        char *path = mem_format("%s/%s", spec->scratch, names[i]);
-        bool private = !strcmp(names[i], "home");
-
-        if ((mkdir(path, 0700) && errno != EEXIST) ||
-            (!geteuid() &&
-             lchown(path, spec->identity.uid, spec->identity.gid)) ||
-            chmod(path, private ? 0700 : 01777))
-            return error_set_errno(err, ERROR_IO, errno, "make %s", path);
-    }
-    return 0;
-}
-
-/* Without a mount namespace the inside user walks the host's paths. */
-static int open_passage(const char *passage, const char *path,
-                        struct error *err)
-{
-    CLEANUP(mem_free) char *folder = mem_string(path);
-    size_t least = passage ? strlen(passage) : 0;
-    struct stat info;
-
-    while (least && strlen(folder) >= least &&
-           !strncmp(folder, passage, least)) {
-        if (!stat(folder, &info) && !info.st_uid &&
-            chmod(folder, info.st_mode | 0011))
-            return error_set_errno(err, ERROR_IO, errno, "chmod %s", folder);
-        *strrchr(folder, '/') = '\0';
-    }
-    return 0;
-}
-
 static void abandon_try(struct sandbox *sandbox)
 {
     egress_stop(STEAL(sandbox->egress));
@@ -460,7 +424,7 @@ static int choose_owner(struct sandbox_spec *spec, struct error *err)
         return 0;
     spec->identity = (struct sandbox_identity){info.st_uid, info.st_gid};
     if (info.st_uid || landlock_version() >= LANDLOCK_SCOPES)
-        return make_scratch(spec, err);
+        return sandbox_make_scratch(spec, err);
     error_set(err, ERROR_SANDBOX,
               "sandbox: without namespaces, root's own folder '%s' cannot be "
               "worked in safely on this kernel",
@@ -479,11 +443,11 @@ static int open_confined(struct opening *opening, struct error *err)
     opening->notify = true;
     /* Its processes must not become strangers' when init is killed. */
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    status =
-        choose_owner(&spec, err) ||
-        (!geteuid() && (open_passage(spec.passage, spec.scratch, err) ||
-                        open_passage(spec.passage, spec.workspace, err))) ||
-        open_one_way(opening, err);
+    status = choose_owner(&spec, err) ||
+             (!geteuid() &&
+              (sandbox_open_passage(spec.passage, spec.scratch, err) ||
+               sandbox_open_passage(spec.passage, spec.workspace, err))) ||
+             open_one_way(opening, err);
     return status ? -1 : 0;
 }
 
@@ -498,7 +462,7 @@ struct sandbox *sandbox_open(const struct sandbox_spec *spec, struct error *err)
     sandbox->control = sandbox->pidfd = sandbox->workspace = -1;
     sandbox->limits = spec->limits;
     if (check_group(spec, sandbox, err) || check_landlock(spec, err) ||
-        make_scratch(spec, err))
+        sandbox_make_scratch(spec, err))
         return NULL;
     error_set(&why, ERROR_SANDBOX, "sandbox: namespaces are switched off");
     if (!(spec->without & SANDBOX_NAMESPACES) && !open_one_way(&opening, &why))

@@ -403,10 +403,19 @@ void cgroup_sweep(void)
 void cgroup_make(struct cgroup *cgroup, const struct sandbox_limits *limits,
                  char reason[static SANDBOX_REASON_MAX])
 {
-    *cgroup = (struct cgroup){.cpu_time = -1};
-    if (!make_v2(cgroup, limits, reason) ||
-        (!geteuid() && !make_v1(cgroup, limits)))
-        reason[0] = '\0';
+    *cgroup = (struct cgroup){.cpu_time = -1, .memory_events = -1};
+    if (make_v2(cgroup, limits, reason) &&
+        (geteuid() || make_v1(cgroup, limits)))
+        return;
+    reason[0] = '\0';
+    if (cgroup->memory) {
+        CLEANUP(mem_free)
+        char *path = mem_format("%s/%s", cgroup->paths[MEMORY],
+                                cgroup->version == 2 ? "memory.events"
+                                                     : "memory.oom_control");
+
+        cgroup->memory_events = open(path, O_RDONLY | O_CLOEXEC);
+    }
 }
 
 int cgroup_add(const struct cgroup *cgroup, pid_t pid, struct error *err)
@@ -421,27 +430,25 @@ int cgroup_add(const struct cgroup *cgroup, pid_t pid, struct error *err)
     return 0;
 }
 
-int64_t cgroup_memory_kills(const struct cgroup *cgroup)
+int64_t cgroup_memory_kills(int memory_events)
 {
-    CLEANUP(buffer_free) struct buffer text = {0};
-    CLEANUP(mem_free) char *path = NULL;
+    char text[1024];
+    ssize_t got = memory_events < 0
+                      ? -1
+                      : pread(memory_events, text, sizeof(text) - 1, 0);
     const char *at;
 
-    if (!cgroup->memory)
+    if (got <= 0)
         return 0;
-    path = mem_format("%s/%s", cgroup->paths[MEMORY],
-                      cgroup->version == 2 ? "memory.events"
-                                           : "memory.oom_control");
-    buffer_init(&text, TEXT_MAX);
-    if (read_text(path, &text))
-        return 0;
-    at = strstr(text.data, "oom_kill ");
+    text[got] = '\0';
+    at = strstr(text, "oom_kill ");
     return at ? strtoll(at + 9, NULL, 10) : 0;
 }
 
 void cgroup_free(struct cgroup *cgroup)
 {
     fd_reset(&cgroup->cpu_time);
+    fd_reset(&cgroup->memory_events);
     if (cgroup->version == 2)
         put(cgroup->paths[MEMORY], "cgroup.kill", "1");
     for (int i = 0; i < CGROUP_CONTROLLERS; i++) {
@@ -449,5 +456,5 @@ void cgroup_free(struct cgroup *cgroup)
             remove_group(cgroup->paths[i]);
         mem_free(&cgroup->paths[i]);
     }
-    *cgroup = (struct cgroup){.cpu_time = -1};
+    *cgroup = (struct cgroup){.cpu_time = -1, .memory_events = -1};
 }

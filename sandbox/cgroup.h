@@ -19,7 +19,8 @@ struct cgroup {
     bool memory;
     bool pids;
     bool cpu;
-    int cpu_time; /* a file that counts it, or -1 */
+    int cpu_time;      /* a file that counts it, or -1 */
+    int memory_events; /* a file that counts kills for memory, or -1 */
 };
 
 /* Moves this process to a child of its group where that lets other children
@@ -34,8 +35,9 @@ void cgroup_make(struct cgroup *cgroup, const struct sandbox_limits *limits,
 /* Puts a process in. */
 int cgroup_add(const struct cgroup *cgroup, pid_t pid, struct error *err);
 
-/* How many processes the kernel has killed for memory so far. */
-int64_t cgroup_memory_kills(const struct cgroup *cgroup);
+/* How many processes the kernel has killed for memory so far, by
+ * cgroup->memory_events; 0 for -1. Only system calls. */
+int64_t cgroup_memory_kills(int memory_events);
 
 /* Removes groups whose process was killed before it could. */
 void cgroup_sweep(void);

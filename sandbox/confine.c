@@ -125,7 +125,7 @@ static rlim_t processes_max(const struct init_setup *setup, int proc)
 
     if (setup->namespaces || setup->own_user)
         return own;
-    return own * 4 + (rlim_t)watch_count_user(proc, getuid());
+    return own * 4 + (rlim_t)processes_of_user(proc, getuid());
 }
 
 static int set_limits(const struct init_setup *setup, int proc)
@@ -235,7 +235,7 @@ static int watch_open(const struct init_setup *setup, struct init *init)
 {
     struct watch *watch = &init->watch;
 
-    watch->namespaces = setup->namespaces;
+    watch->processes.namespaces = setup->namespaces;
     watch->limits = setup->limits;
     if (setup->group_memory)
         watch->limits.memory_bytes = 0;
@@ -263,8 +263,8 @@ static void enter_namespaces(const struct init_setup *setup, struct init *init)
         init_fail(setup->control, STEP_SOURCES, failed);
     if (become(SANDBOX_UID, SANDBOX_UID))
         init_fail(setup->control, STEP_IDENTITY, 0);
-    init->watch.proc = own_proc();
-    if (init->watch.proc < 0)
+    init->watch.processes.proc = own_proc();
+    if (init->watch.processes.proc < 0)
         init_fail(setup->control, STEP_WATCH, 0);
     if (mounts_apply(setup->mounts, &failed)) {
         bool overlay = failed < setup->mounts->count &&
@@ -284,8 +284,9 @@ static void enter_namespaces(const struct init_setup *setup, struct init *init)
 
 static void stay_outside(const struct init_setup *setup, struct init *init)
 {
-    init->watch.proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (init->watch.proc < 0)
+    init->watch.processes.proc =
+        open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (init->watch.processes.proc < 0)
         init_fail(setup->control, STEP_WATCH, 0);
     /* Processes whose parent is gone become ours, not the host's. */
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) ||
@@ -299,13 +300,16 @@ void confine(const struct init_setup *setup, const int *fds, struct init *init)
 {
     size_t used = mounts_put_mapped(setup->mounts, fds);
 
-    *init = (struct init){.control = setup->control,
-                          .listener = -1,
-                          .proxy = -1,
-                          .watch = {.cpu_time = -1, .shared_memory = -1}};
+    *init = (struct init){
+        .control = setup->control,
+        .listener = -1,
+        .proxy = -1,
+        .watch = {.cpu_time = -1, .memory_events = -1, .shared_memory = -1}};
     volunteer();
     if (setup->group_cpu_time)
-        init->watch.cpu_time = fds[used];
+        init->watch.cpu_time = fds[used++];
+    if (setup->group_events)
+        init->watch.memory_events = fds[used];
     if (setup->namespaces)
         enter_namespaces(setup, init);
     else
@@ -316,7 +320,7 @@ void confine(const struct init_setup *setup, const int *fds, struct init *init)
         init_fail(setup->control, STEP_WORKSPACE, 0);
     if (watch_open(setup, init))
         init_fail(setup->control, STEP_WATCH, 0);
-    if (set_limits(setup, init->watch.proc))
+    if (set_limits(setup, init->watch.processes.proc))
         init_fail(setup->control, STEP_LIMITS, 0);
     if (drop_capabilities())
         init_fail(setup->control, STEP_PRIVILEGES, 0);
@@ -325,13 +329,13 @@ void confine(const struct init_setup *setup, const int *fds, struct init *init)
         landlock_confine(setup->mounts, setup->namespaces,
                          setup->namespaces ||
                              setup->network == SANDBOX_NETWORK_OPEN,
-                         init->watch.proc, init->landlock_abi))
+                         init->watch.processes.proc, init->landlock_abi))
         init_fail(setup->control, STEP_LANDLOCK, 0);
     /* A signal to all goes no further than the namespace, the Landlock domain,
      * or a user that is nobody else. */
-    init->watch.alone = setup->namespaces ||
-                        init->landlock_abi >= LANDLOCK_SCOPES ||
-                        setup->own_user;
+    init->watch.processes.alone = setup->namespaces ||
+                                  init->landlock_abi >= LANDLOCK_SCOPES ||
+                                  setup->own_user;
     init->listener = filter_install(setup->filter, setup->notify);
     if (init->listener < 0)
         init_fail(setup->control, STEP_FILTER, 0);

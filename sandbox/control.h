@@ -12,7 +12,8 @@
 enum control_type {
     CONTROL_GO,      /* to init: maps are written, go on; fds: the mounts that
                         only the owner could take hold of, in their order,
-                        then the file that counts processor time */
+                        then the files that count processor time and kills
+                        for memory */
     CONTROL_READY,   /* from init: confined, commands may come; value =
                         Landlock's ABI; fds: workspace, then, for a proxy, its
                         listening socket; step = its port */
@@ -76,6 +77,7 @@ struct init_setup {
     bool landlock;
     bool group_memory; /* a control group holds memory */
     bool group_cpu_time;
+    bool group_events;
     enum sandbox_network network;
     struct sandbox_identity identity; /* to become, without namespaces */
     bool own_user;                    /* nobody else has that identity */

@@ -15,6 +15,8 @@
 
 #define HEAD_MAX 32768
 #define HEAD_TIMEOUT_MS 30000
+#define DRAIN_MAX ((size_t)1 << 20)
+#define DRAIN_TIMEOUT_MS 2000
 #define CONNECT_TIMEOUT_MS 20000
 #define IDLE_TIMEOUT_MS 600000
 #define COPY_BYTES 32768
@@ -28,8 +30,7 @@ struct request {
     char path[HEAD_MAX];
 };
 
-/* ---- reading the request
- * ------------------------------------------------------ */
+/* ---- reading the request ------------------------------------------------ */
 
 static int send_all(int fd, const char *data, size_t length)
 {
@@ -46,6 +47,24 @@ static int send_all(int fd, const char *data, size_t length)
     return 0;
 }
 
+/* Reads what the client still sends: closing before would reset the
+ * connection, and the answer could be lost with it. */
+static void drain(int client)
+{
+    int64_t deadline = clock_deadline(DRAIN_TIMEOUT_MS);
+    char unread[4096];
+    struct pollfd wait = {client, POLLIN, 0};
+    ssize_t got = 1;
+
+    if (shutdown(client, SHUT_WR))
+        return;
+    for (size_t total = 0; got > 0 && total < DRAIN_MAX; total += (size_t)got) {
+        if (poll(&wait, 1, clock_left_ms(deadline)) <= 0)
+            return;
+        got = recv(client, unread, sizeof(unread), 0);
+    }
+}
+
 static void answer(int client, const char *status, const char *text)
 {
     char reply[1024];
@@ -55,8 +74,9 @@ static void answer(int client, const char *status, const char *text)
                           "nightjar: %s\n",
                           status, strlen(text) + 11, text);
 
-    if (length > 0 && (size_t)length < sizeof(reply))
-        send_all(client, reply, (size_t)length);
+    if (length > 0 && (size_t)length < sizeof(reply) &&
+        !send_all(client, reply, (size_t)length))
+        drain(client);
 }
 
 /* Until the empty line. */
@@ -86,6 +106,8 @@ static int read_head(int client, struct request *request)
             return 0;
         }
     }
+    answer(client, "431 Request Header Fields Too Large",
+           "the request's head is larger than 32 KiB");
     return -1;
 }
 

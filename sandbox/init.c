@@ -41,10 +41,10 @@ struct server {
  * down. */
 static _Noreturn void end(const struct server *server, int status)
 {
-    for (int i = 0; !server->init.watch.namespaces && i < END_TRIES &&
-                    watch_processes(&server->init.watch);
+    for (int i = 0; !server->init.watch.processes.namespaces && i < END_TRIES &&
+                    processes_count(&server->init.watch.processes);
          i++) {
-        watch_kill_all(&server->init.watch);
+        processes_kill(&server->init.watch.processes);
         while (waitpid(-1, NULL, WNOHANG) > 0)
             ;
     }
@@ -138,7 +138,7 @@ static void tick(struct server *server)
     if (limit != SANDBOX_LIMIT_NONE) {
         for (int i = 0; i < SANDBOX_COMMANDS_MAX; i++)
             server->table[i].limit = limit;
-        watch_kill_all(&server->init.watch);
+        processes_kill(&server->init.watch.processes);
         report(server, CONTROL_LIMIT, 0, limit, 0);
     }
     server->tick_at = next_ms < 0 ? CLOCK_NEVER : clock_deadline(next_ms);

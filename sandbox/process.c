@@ -115,7 +115,7 @@ static enum sandbox_limit kernel_limit(struct sandbox *sandbox, int status)
                    : SANDBOX_LIMIT_FILE_SIZE;
     if (ended_by(status, SIGXCPU) && limits->cpu_time_ms)
         return SANDBOX_LIMIT_CPU_TIME;
-    kills = cgroup_memory_kills(&sandbox->cgroup);
+    kills = cgroup_memory_kills(sandbox->cgroup.memory_events);
     if (kills == sandbox->memory_kills)
         return SANDBOX_LIMIT_NONE;
     sandbox->memory_kills = kills;
@@ -154,8 +154,11 @@ static void note(struct sandbox *sandbox, const struct control *packet)
     if (packet->type == CONTROL_EXITED)
         note_exit(sandbox, packet);
     if (packet->type == CONTROL_LIMIT && packet->value > 0 &&
-        packet->value < SANDBOX_LIMITS)
+        packet->value < SANDBOX_LIMITS) {
+        sandbox->memory_kills =
+            cgroup_memory_kills(sandbox->cgroup.memory_events);
         add_limit_notice(sandbox, (enum sandbox_limit)packet->value);
+    }
     if (packet->type == CONTROL_REFUSED) {
         filter_call_name((int)packet->id, notice.text, sizeof(notice.text));
         add_notice(sandbox, &notice);

@@ -112,10 +112,12 @@ static int send_go(const struct opening *opening, struct error *err)
     const struct sandbox *sandbox = opening->sandbox;
     struct control packet = {.type = CONTROL_GO};
     int fds[CONTROL_FDS_MAX];
-    size_t count = mounts_mapped(&opening->mounts, fds, CONTROL_FDS_MAX - 1);
+    size_t count = mounts_mapped(&opening->mounts, fds, CONTROL_FDS_MAX - 2);
 
     if (sandbox->cgroup.cpu_time >= 0)
         fds[count++] = sandbox->cgroup.cpu_time;
+    if (sandbox->cgroup.memory_events >= 0)
+        fds[count++] = sandbox->cgroup.memory_events;
     if (control_send(sandbox->control, &packet, fds, count))
         return error_set_errno(err, ERROR_SANDBOX, errno, "sandbox: start");
     return 0;
@@ -206,6 +208,7 @@ static void set_setup(struct opening *opening, struct init_setup *setup)
         .landlock = !(spec->without & SANDBOX_LANDLOCK),
         .group_memory = sandbox->cgroup.memory,
         .group_cpu_time = sandbox->cgroup.cpu_time >= 0,
+        .group_events = sandbox->cgroup.memory_events >= 0,
         .network = spec->network,
         .identity = spec->identity,
         .own_user = !geteuid() &&
@@ -323,7 +326,7 @@ static int check_group(const struct sandbox_spec *spec, struct sandbox *sandbox,
 {
     char *reason = sandbox->state.missing[layer_index(SANDBOX_CGROUP)];
 
-    sandbox->cgroup.cpu_time = -1;
+    sandbox->cgroup.cpu_time = sandbox->cgroup.memory_events = -1;
     snprintf(reason, SANDBOX_REASON_MAX, "switched off");
     if (!(spec->without & SANDBOX_CGROUP))
         cgroup_make(&sandbox->cgroup, &spec->limits, reason);
@@ -464,6 +467,11 @@ struct sandbox *sandbox_open(const struct sandbox_spec *spec, struct error *err)
     if (check_group(spec, sandbox, err) || check_landlock(spec, err) ||
         sandbox_make_scratch(spec, err))
         return NULL;
+    if (spec->without & SANDBOX_SECCOMP) {
+        error_set(err, ERROR_SANDBOX,
+                  "sandbox: nothing runs without the system-call filter");
+        return NULL;
+    }
     error_set(&why, ERROR_SANDBOX, "sandbox: namespaces are switched off");
     if (!(spec->without & SANDBOX_NAMESPACES) && !open_one_way(&opening, &why))
         return STEAL(sandbox);

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "sandbox/cgroup.h"
 
 #define TICK_MIN_MS 5
 #define TICK_MAX_MS 250
@@ -24,201 +25,6 @@
 #define PIDS_FULL_TICKS 40
 #define OPEN_FILES_MAX 256
 #define COUNT_MAX_MS 10000
-#define LIST_BYTES 2048
-#define PIDS_MAX 65536
-
-/* PID 1 has one thread, and its stack is small. */
-#define KILL_TRIES 64
-
-static pid_t process_ids[PIDS_MAX];
-
-/* ---- directories without malloc ---------------------------------------- */
-
-struct list {
-    int fd;
-    long length;
-    long at;
-    char bytes[LIST_BYTES] __attribute__((aligned(8)));
-};
-
-struct entry { /* struct linux_dirent64 */
-    uint64_t inode;
-    int64_t offset;
-    unsigned short length;
-    unsigned char type;
-    char name[];
-};
-
-static const struct entry *next_entry(struct list *list)
-{
-    const struct entry *entry;
-
-    if (list->at >= list->length) {
-        list->at = 0;
-        list->length =
-            syscall(SYS_getdents64, list->fd, list->bytes, sizeof(list->bytes));
-        if (list->length <= 0)
-            return NULL;
-    }
-    entry = (const struct entry *)(const void *)(list->bytes + list->at);
-    list->at += entry->length;
-    return entry;
-}
-
-static int list_open(struct list *list, int directory, const char *path)
-{
-    list->at = list->length = 0;
-    list->fd = openat(directory, path,
-                      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return list->fd;
-}
-
-/* ---- processes ---------------------------------------------------------- */
-
-static ssize_t read_at(int directory, const char *path, char *out, size_t size)
-{
-    int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
-    ssize_t got;
-
-    if (fd < 0)
-        return -1;
-    got = read(fd, out, size - 1);
-    close(fd);
-    out[got > 0 ? got : 0] = '\0';
-    return got;
-}
-
-/* The children of one thread, added to pids. */
-static int add_children(const struct watch *watch, pid_t pid, const char *task,
-                        pid_t *pids, int count, int maximum)
-{
-    char path[300];
-    char text[4096];
-    char *at = text;
-
-    snprintf(path, sizeof(path), "%d/task/%.20s/children", pid, task);
-    if (read_at(watch->proc, path, text, sizeof(text)) <= 0)
-        return count;
-    while (count < maximum) {
-        char *end;
-        long child = strtol(at, &end, 10);
-
-        if (end == at)
-            break;
-        pids[count++] = (pid_t)child;
-        at = end;
-    }
-    return count;
-}
-
-/* pids is filled with this process's descendants, breadth first. */
-static int find_descendants(const struct watch *watch, pid_t *pids, int maximum)
-{
-    int count = 0;
-    int done = -1;
-
-    for (pid_t of = getpid();; of = pids[done]) {
-        struct list list;
-        const struct entry *entry;
-        char path[64];
-
-        snprintf(path, sizeof(path), "%d/task", of);
-        if (list_open(&list, watch->proc, path) >= 0) {
-            while ((entry = next_entry(&list))) {
-                if (isdigit((unsigned char)*entry->name))
-                    count = add_children(watch, of, entry->name, pids, count,
-                                         maximum);
-            }
-            close(list.fd);
-        }
-        if (++done >= count)
-            return count;
-    }
-}
-
-static int list_processes(const struct watch *watch, pid_t *pids, int maximum)
-{
-    struct list list = {.fd = watch->proc};
-    const struct entry *entry;
-    int count = 0;
-
-    if (!watch->namespaces)
-        return find_descendants(watch, pids, maximum);
-    if (lseek(watch->proc, 0, SEEK_SET) < 0)
-        return 0;
-    while ((entry = next_entry(&list))) {
-        long pid = isdigit((unsigned char)*entry->name)
-                       ? strtol(entry->name, NULL, 10)
-                       : 0;
-
-        if (pid > 1 && count < maximum)
-            pids[count++] = (pid_t)pid;
-    }
-    return count;
-}
-
-int watch_processes(const struct watch *watch)
-{
-    return list_processes(watch, process_ids, PIDS_MAX);
-}
-
-int watch_count_user(int proc, uid_t uid)
-{
-    struct list list = {.fd = proc};
-    const struct entry *entry;
-    struct stat info;
-    int count = 0;
-
-    if (lseek(proc, 0, SEEK_SET) < 0)
-        return 0;
-    while ((entry = next_entry(&list))) {
-        char path[300];
-
-        snprintf(path, sizeof(path), "%.32s/task", entry->name);
-        /* A folder has a link for itself, its parent and each thread. */
-        if (isdigit((unsigned char)*entry->name) &&
-            !fstatat(proc, path, &info, 0) && info.st_uid == uid)
-            count += info.st_nlink > 2 ? (int)info.st_nlink - 2 : 1;
-    }
-    return count;
-}
-
-/* Dead, and only waiting to be asked for. */
-static bool is_zombie(const struct watch *watch, pid_t pid)
-{
-    char path[64];
-    char text[512];
-    const char *name_end;
-
-    snprintf(path, sizeof(path), "%d/stat", pid);
-    if (read_at(watch->proc, path, text, sizeof(text)) <= 0)
-        return true;
-    name_end = strrchr(text, ')');
-    return name_end && (name_end[2] == 'Z' || name_end[2] == 'X');
-}
-
-void watch_kill_all(const struct watch *watch)
-{
-    static const int signals[] = {SIGSTOP, SIGKILL};
-    bool alive = true;
-
-    if (watch->alone) {
-        kill(-1, SIGKILL);
-        return;
-    }
-    /* Stopped ones cannot fork on while the rest is looked for. */
-    for (int tries = 0; alive && tries < KILL_TRIES; tries++) {
-        int count = list_processes(watch, process_ids, PIDS_MAX);
-
-        alive = false;
-        for (int i = 0; i < count; i++) {
-            if (is_zombie(watch, process_ids[i]))
-                continue;
-            kill(process_ids[i], signals[tries % 2]);
-            alive = true;
-        }
-    }
-}
 
 struct usage {
     int64_t memory;
@@ -236,13 +42,14 @@ static void add_stat(const struct watch *watch, pid_t pid, struct usage *usage)
     long long ticks = 0;
 
     snprintf(path, sizeof(path), "%d/stat", pid);
-    if (read_at(watch->proc, path, text, sizeof(text)) <= 0 ||
+    if (process_read(watch->processes.proc, path, text, sizeof(text)) <= 0 ||
         !(at = strrchr(text, ')')))
         return;
     at++;
     for (int field = 3; field <= 20 && *at; field++) {
         at += strspn(at, " ");
-        if (field == 14 || field == 15)
+        /* Its own, and that of children that it asked after. */
+        if (field >= 14 && field <= 17)
             ticks += strtoll(at, &end, 10);
         if (field == 20)
             usage->threads += strtoll(at, &end, 10);
@@ -263,7 +70,7 @@ static int64_t memory_of(const struct watch *watch, pid_t pid, bool exact)
 
     if (exact) {
         snprintf(path, sizeof(path), "%d/smaps_rollup", pid);
-        if (read_at(watch->proc, path, text, sizeof(text)) > 0) {
+        if (process_read(watch->processes.proc, path, text, sizeof(text)) > 0) {
             int64_t bytes = 0;
 
             at = strstr(text, "\nPss_Anon:");
@@ -279,7 +86,7 @@ static int64_t memory_of(const struct watch *watch, pid_t pid, bool exact)
         }
     }
     snprintf(path, sizeof(path), "%d/statm", pid);
-    if (read_at(watch->proc, path, text, sizeof(text)) <= 0)
+    if (process_read(watch->processes.proc, path, text, sizeof(text)) <= 0)
         return 0;
     size = strtoll(text, &at, 10);
     resident = strtoll(at, &at, 10);
@@ -303,17 +110,17 @@ struct sum {
 static void add_tree(int directory, const char *name, int depth,
                      struct sum *sum)
 {
-    struct list list;
-    const struct entry *entry;
+    struct listing list;
+    const struct listing_entry *entry;
     struct stat info;
 
     if (depth > DEPTH_MAX) {
         sum->too_deep = true;
         return;
     }
-    if (list_open(&list, directory, name) < 0)
+    if (listing_open(&list, directory, name) < 0)
         return;
-    while ((entry = next_entry(&list))) {
+    while ((entry = listing_next(&list))) {
         if (!strcmp(entry->name, ".") || !strcmp(entry->name, ".."))
             continue;
         if (fstatat(list.fd, entry->name, &info, AT_SYMLINK_NOFOLLOW))
@@ -356,15 +163,15 @@ static void add_open_files(const struct watch *watch, const pid_t *pids,
                            int count, struct sum *sum)
 {
     for (int i = 0; i < count; i++) {
-        struct list list;
-        const struct entry *entry;
+        struct listing list;
+        const struct listing_entry *entry;
         struct stat info;
         char path[64];
 
         snprintf(path, sizeof(path), "%d/fd", pids[i]);
-        if (list_open(&list, watch->proc, path) < 0)
+        if (listing_open(&list, watch->processes.proc, path) < 0)
             continue;
-        while ((entry = next_entry(&list))) {
+        while ((entry = listing_next(&list))) {
             if (isdigit((unsigned char)*entry->name) &&
                 !fstatat(list.fd, entry->name, &info, 0))
                 add_open_file(&info, sum);
@@ -520,6 +327,17 @@ static enum sandbox_limit check_memory(const struct watch *watch,
     return used > limit ? SANDBOX_LIMIT_MEMORY : SANDBOX_LIMIT_NONE;
 }
 
+/* The kernel killed one process; the others were started for the same. */
+static enum sandbox_limit check_group(struct watch *watch)
+{
+    int64_t kills = cgroup_memory_kills(watch->memory_events);
+
+    if (kills == watch->memory_kills)
+        return SANDBOX_LIMIT_NONE;
+    watch->memory_kills = kills;
+    return SANDBOX_LIMIT_MEMORY;
+}
+
 static enum sandbox_limit check_disk(struct watch *watch, int64_t unnamed,
                                      int64_t *left)
 {
@@ -560,7 +378,8 @@ static enum sandbox_limit check_processes(struct watch *watch,
                            : 0;
     if (watch->pids_full)
         *left_ms = smaller(*left_ms, TICK_MAX_MS / 5);
-    if (!watch->namespaces && limits->pids && usage.threads > limits->pids)
+    if (!watch->processes.namespaces && limits->pids &&
+        usage.threads > limits->pids)
         return SANDBOX_LIMIT_PIDS;
     return watch->pids_full > PIDS_FULL_TICKS ? SANDBOX_LIMIT_PIDS
                                               : SANDBOX_LIMIT_NONE;
@@ -568,8 +387,8 @@ static enum sandbox_limit check_processes(struct watch *watch,
 
 enum sandbox_limit watch_tick(struct watch *watch, int *next_ms)
 {
-    pid_t *pids = process_ids;
-    int count = list_processes(watch, pids, PIDS_MAX);
+    const pid_t *pids;
+    int count = processes_list(&watch->processes, &pids);
     int64_t left = FILL_SPEED * TICK_MAX_MS;
     int64_t left_ms = TICK_MAX_MS;
     struct sum sum;
@@ -582,6 +401,8 @@ enum sandbox_limit watch_tick(struct watch *watch, int *next_ms)
     if (watch->limits.disk_bytes || watch->limits.memory_bytes)
         add_open_files(watch, pids, count, &sum);
     limit = check_disk(watch, sum.bytes, &left);
+    if (limit == SANDBOX_LIMIT_NONE)
+        limit = check_group(watch);
     if (limit == SANDBOX_LIMIT_NONE)
         limit = check_memory(watch, pids, count, sum.memory_bytes, &left);
     if (limit == SANDBOX_LIMIT_NONE)

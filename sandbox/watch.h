@@ -16,18 +16,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sandbox/processes.h"
 #include "sandbox/sandbox.h"
 
 #define WATCH_ROOTS_MAX 4
 
 struct watch {
     struct sandbox_limits limits; /* 0 where something else holds it */
-    int proc;          /* a /proc of this PID namespace, or the host's */
-    bool namespaces;   /* every process in proc is ours; else descendants */
-    bool alone;        /* kill(-1) reaches the sandbox's processes alone */
+    struct processes processes;
     int cpu_time;      /* a file that counts nanoseconds or "usage_usec N"; or
                           -1 */
-    int shared_memory; /* /dev/shm; or -1 */
+    int memory_events; /* a group's, see cgroup_memory_kills; or -1 */
+    int64_t memory_kills;
+    int shared_memory;          /* /dev/shm; or -1 */
     int roots[WATCH_ROOTS_MAX]; /* what disk counts */
     size_t root_count;
     /* since the first command */
@@ -47,15 +48,5 @@ void watch_begin(struct watch *watch);
  * *next_ms to when to measure again; -1: not before the next command. Only
  * system calls. */
 enum sandbox_limit watch_tick(struct watch *watch, int *next_ms);
-
-/* Kills every process of the sandbox but this one. */
-void watch_kill_all(const struct watch *watch);
-
-/* How many other processes there are. */
-int watch_processes(const struct watch *watch);
-
-/* How many processes and threads the user has on the host, as far as /proc
- * tells. */
-int watch_count_user(int proc, uid_t uid);
 
 #endif

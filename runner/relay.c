@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <termios.h>
 
 #include "base/clock.h"
@@ -13,12 +14,15 @@
 
 /* What a pipe that is ready takes without blocking. */
 #define CHUNK 4096
+/* The most that a pipe holds: fs.pipe-max-size, by default. */
+#define PIPE_MAX ((ssize_t)1 << 20)
 
 struct relay {
     struct sandbox *sandbox;
     struct sandbox_process *process;
     int signals;
     int asked; /* how often to end */
+    int lost;  /* errno of output that could not be passed on; or 0 */
     bool terminal;
     bool input_open;
     bool output_open;
@@ -31,6 +35,15 @@ struct relay {
 bool relay_on_terminal(void)
 {
     return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+}
+
+bool relay_one_output(void)
+{
+    struct stat output;
+    struct stat errors;
+
+    return !fstat(STDOUT_FILENO, &output) && !fstat(STDERR_FILENO, &errors) &&
+           output.st_dev == errors.st_dev && output.st_ino == errors.st_ino;
 }
 
 static void signal_set(sigset_t *set)
@@ -108,15 +121,17 @@ static void write_input(struct relay *relay)
     }
 }
 
-/* One piece; false at the end of either side. */
-static bool pass(int from, int to)
+/* One piece. Returns its bytes, 0 when there was none to read yet, or -1 at
+ * the end of either side; *lost becomes the errno of a write that failed for
+ * another reason than that nobody reads. */
+static ssize_t pass(int from, int to, int *lost)
 {
     char bytes[CHUNK];
     ssize_t got = read(from, bytes, sizeof(bytes));
     size_t done = 0;
 
-    if (got < 0)
-        return errno == EAGAIN || errno == EINTR;
+    if (got <= 0)
+        return got && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
     while (done < (size_t)got) {
         ssize_t put = write(to, bytes + done, (size_t)got - done);
 
@@ -125,30 +140,38 @@ static bool pass(int from, int to)
 
             poll(&wait, 1, -1);
         } else if (put < 0 && errno != EINTR) {
-            return false;
+            if (errno != EPIPE)
+                *lost = errno;
+            return -1;
         } else if (put > 0) {
             done += (size_t)put;
         }
     }
-    return got > 0;
+    return got;
 }
 
-static void pass_output(struct relay *relay)
+static ssize_t pass_output(struct relay *relay)
 {
-    if (pass(relay->process->output, STDOUT_FILENO))
-        return;
+    ssize_t passed = pass(relay->process->output, STDOUT_FILENO, &relay->lost);
+
+    if (passed >= 0)
+        return passed;
     relay->output_open = false;
     /* The command is to notice that nobody listens. */
     if (!relay->terminal)
         fd_reset(&relay->process->output);
+    return 0;
 }
 
-static void pass_errors(struct relay *relay)
+static ssize_t pass_errors(struct relay *relay)
 {
-    if (pass(relay->process->errors, STDERR_FILENO))
-        return;
+    ssize_t passed = pass(relay->process->errors, STDERR_FILENO, &relay->lost);
+
+    if (passed >= 0)
+        return passed;
     relay->errors_open = false;
     fd_reset(&relay->process->errors);
+    return 0;
 }
 
 enum {
@@ -209,13 +232,15 @@ static void move(struct relay *relay, const struct pollfd *waits,
     }
 }
 
-/* What the command itself wrote is in the pipes; processes that it left
- * behind may hold them open. */
+/* What the command itself wrote is in the pipes. Processes that it left
+ * behind may hold them open, and write on: no more is passed than a pipe
+ * holds. */
 static void drain(struct relay *relay)
 {
     struct pollfd waits[2];
+    ssize_t total = 0;
 
-    for (;;) {
+    while (total < 2 * PIPE_MAX) {
         waits[0] = (struct pollfd){
             relay->output_open ? relay->process->output : -1, POLLIN, 0};
         waits[1] = (struct pollfd){
@@ -223,9 +248,9 @@ static void drain(struct relay *relay)
         if (poll(waits, 2, 0) <= 0)
             return;
         if (waits[0].revents)
-            pass_output(relay);
+            total += pass_output(relay);
         if (waits[1].revents)
-            pass_errors(relay);
+            total += pass_errors(relay);
     }
 }
 
@@ -279,7 +304,7 @@ int relay_run(struct sandbox *sandbox, struct sandbox_process *process,
                           .output_open = true,
                           .errors_open = process->errors >= 0};
     struct termios before;
-    bool raw = relay.terminal && make_raw(&before);
+    bool raw;
     sigset_t set;
     int status;
 
@@ -287,10 +312,14 @@ int relay_run(struct sandbox *sandbox, struct sandbox_process *process,
     relay.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (relay.signals < 0)
         return error_set_errno(err, ERROR_IO, errno, "signalfd");
+    raw = relay.terminal && make_raw(&before);
     copy_size(&relay);
     status = attend(&relay, deadline, end, err);
     if (raw)
         tcsetattr(STDIN_FILENO, TCSANOW, &before);
     close(relay.signals);
+    if (!status && relay.lost)
+        return error_set_errno(err, ERROR_IO, relay.lost,
+                               "cannot pass on what the command wrote");
     return status;
 }

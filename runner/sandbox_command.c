@@ -244,8 +244,7 @@ static void print_report(const struct call *call, int status,
     fprintf(stderr, "%.*s\n", (int)text.length, text.data);
 }
 
-/* ---- the command
- * ------------------------------------------------------------------ */
+/* ---- the command -------------------------------------------------------- */
 
 static int start(struct call *call, struct error *err)
 {
@@ -271,7 +270,7 @@ static int start(struct call *call, struct error *err)
 
         environment_set(&environment, name, pair + length + 1);
     }
-    if (command.terminal)
+    if (command.terminal || relay_one_output())
         command.errors = false;
     command.environment = (const char *const *)environment.items;
     status = sandbox_start(call->sandbox, &command, &call->process, err);

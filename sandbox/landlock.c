@@ -102,7 +102,7 @@ static int allow_tree(int ruleset, const struct mounts *mounts, uint64_t known)
         const struct mount_operation *item = &mounts->items[i];
 
         if ((item->type == MOUNT_WRITE || item->type == MOUNT_TMPFS ||
-             item->type == MOUNT_OVERLAY) &&
+             item->type == MOUNT_MQUEUE || item->type == MOUNT_OVERLAY) &&
             allow(ruleset, item->target, (FS_READ | FS_WRITE) & known))
             return -1;
     }

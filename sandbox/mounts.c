@@ -117,6 +117,8 @@ static void add_system(struct mounts *mounts)
     add(mounts, MOUNT_FILE, "etc/passwd", passwd);
     add(mounts, MOUNT_FILE, "etc/group", group);
     add(mounts, MOUNT_FILE, "etc/hosts", hosts);
+    /* Else a name of /etc/hosts has its first address only. */
+    add(mounts, MOUNT_FILE, "etc/host.conf", "multi on\n");
     add(mounts, MOUNT_FILE, "etc/hostname", "nightjar\n");
 }
 
@@ -140,6 +142,8 @@ static void add_devices(struct mounts *mounts, int64_t shared_bytes)
     add(mounts, MOUNT_DEVPTS, "dev/pts", NULL);
     add(mounts, MOUNT_SYMLINK, "dev/ptmx", "pts/ptmx");
     add_tmpfs(mounts, "dev/shm", shared_bytes, 01777);
+    /* mq_open(3) goes through it, seen or not, and Landlock looks there. */
+    add(mounts, MOUNT_MQUEUE, "dev/mqueue", NULL)->optional = true;
 }
 
 /* A writable directory or file, with the owner that it has on the host. */
@@ -287,7 +291,7 @@ void mounts_describe(const struct mounts *mounts, struct buffer *out)
         [MOUNT_WRITE] = "writable",      [MOUNT_DEVICE] = "device",
         [MOUNT_MASK] = "mask",           [MOUNT_TMPFS] = "tmpfs",
         [MOUNT_PROC] = "proc",           [MOUNT_DEVPTS] = "devpts",
-        [MOUNT_OVERLAY] = "overlay",
+        [MOUNT_MQUEUE] = "mqueue",       [MOUNT_OVERLAY] = "overlay",
     };
 
     for (size_t i = 0; i < mounts->count; i++) {

@@ -24,6 +24,7 @@ enum mount_type {
     MOUNT_TMPFS,     /* size and mode; nosuid, nodev */
     MOUNT_PROC,      /* new instance, hidepid, read-only */
     MOUNT_DEVPTS,    /* new instance */
+    MOUNT_MQUEUE,    /* message queues of the IPC namespace */
     MOUNT_OVERLAY,   /* source/upper over a lower directory */
 };
 

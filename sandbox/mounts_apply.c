@@ -223,6 +223,12 @@ static int apply_filesystem(int root, const struct mount_operation *item)
     if (item->type == MOUNT_DEVPTS)
         return mount("devpts", item->target, "devpts", MS_NOSUID | MS_NOEXEC,
                      "newinstance,ptmxmode=0666,mode=620");
+    if (item->type == MOUNT_MQUEUE)
+        return mount("mqueue", item->target, "mqueue",
+                     MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) &&
+                       errno != ENODEV
+                   ? -1
+                   : 0;
     snprintf(options, sizeof(options), "size=%lld,mode=%o,nr_inodes=1000000",
              (long long)item->bytes, item->mode);
     return mount("tmpfs", item->target, "tmpfs", MS_NOSUID | MS_NODEV, options);
@@ -243,6 +249,7 @@ static int apply_one(int root, struct mounts *mounts,
     case MOUNT_TMPFS:
     case MOUNT_PROC:
     case MOUNT_DEVPTS:
+    case MOUNT_MQUEUE:
         return apply_filesystem(root, item);
     case MOUNT_OVERLAY:
         return apply_overlay(root, mounts, item);

@@ -25,6 +25,7 @@ struct sandbox {
     char *temporary;
     uint32_t last_id;
     bool namespaces;
+    struct sandbox_identity identity;
     struct sandbox_limits limits;
     struct sandbox_state state;
     struct cgroup cgroup;

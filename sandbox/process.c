@@ -249,12 +249,18 @@ int sandbox_start(struct sandbox *sandbox,
     CLEANUP(ends_close) struct ends ends;
     CLEANUP(fd_close) int request = -1;
     struct control packet = {.type = CONTROL_RUN, .id = ++sandbox->last_id};
+    struct sandbox_identity own;
     int terminal = -1;
+    int status;
     int fds[4];
 
     *process =
         (struct sandbox_process){.input = -1, .output = -1, .errors = -1};
-    if (ends_open(command, &ends, err))
+    /* A pipe belongs to its maker: /dev/stderr may be opened by its owner. */
+    own = sandbox_files_as(sandbox->identity);
+    status = ends_open(command, &ends, err);
+    sandbox_files_as(own);
+    if (status)
         return -1;
     request = request_file(command, err);
     if (request < 0)

@@ -301,6 +301,7 @@ static int try_open(struct opening *opening, struct error *err)
     setup.control = ends[1];
     setup.filter = filter;
     sandbox->namespaces = opening->namespaces;
+    sandbox->identity = opening->spec->identity;
     sandbox->pid = clone_init(opening, &sandbox->pidfd);
     if (sandbox->pid == 0)
         init_main(&setup);

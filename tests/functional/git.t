@@ -1,6 +1,6 @@
 #!/bin/sh
 # git, in the sandbox.
-# shellcheck disable=SC2317 # a check may end its script early
+# shellcheck disable=SC2016,SC2086,SC2317 # scripts for inside; some end early
 . tests/functional/lib.sh
 
 # Who commits is the script's matter: nothing of the caller comes in.

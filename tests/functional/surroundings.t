@@ -1,6 +1,6 @@
 #!/bin/sh
 # What surrounds a command: names, time, variables, paths, in the sandbox.
-# shellcheck disable=SC2317 # a check may end its script early
+# shellcheck disable=SC2016,SC2086,SC2317 # scripts for inside; some end early
 . tests/functional/lib.sh
 
 check_surroundings() {

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -85,9 +87,9 @@ static const struct group allowed[] = {
      "epoll_wait_old epoll_pwait epoll_pwait2 eventfd eventfd2 pipe pipe2",
      "waiting for descriptors"},
     {"bind connect listen accept accept4 getsockname getpeername getsockopt "
-     "setsockopt sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg "
-     "recvmmsg_time64 send recv shutdown socketcall",
-     "sockets of the allowed families, in an own network namespace"},
+     "sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg recvmmsg_time64 send "
+     "recv shutdown",
+     "sockets of the allowed kinds (socket, setsockopt: see below)"},
     {"landlock_create_ruleset landlock_add_rule landlock_restrict_self "
      "seccomp",
      "programs that confine themselves further; what is refused stays so"},
@@ -102,7 +104,7 @@ static const struct group allowed_within[] = {
     {"shmget shmat shmctl shmdt semget semop semtimedop semtimedop_time64 "
      "semctl msgget msgsnd msgrcv msgctl mq_open mq_unlink mq_timedsend "
      "mq_timedsend_time64 mq_timedreceive mq_timedreceive_time64 mq_notify "
-     "mq_getsetattr ipc",
+     "mq_getsetattr",
      "System V and POSIX IPC, in an own namespace"},
     {"setpriority ioprio_set prlimit64 sched_setaffinity sched_setparam "
      "sched_setscheduler sched_setattr",
@@ -264,28 +266,50 @@ static int add_clone_rules(scmp_filter_ctx context)
     return rule(context, SCMP_ACT_ALLOW, "clone", 1, none);
 }
 
+/* TCP and UDP alone: a protocol that nobody uses is loaded when the first
+ * one asks, with all its bugs. */
+static int add_internet_rules(scmp_filter_ctx context)
+{
+    static const uint32_t families[] = {AF_INET, AF_INET6};
+    static const uint32_t sockets[][2] = {{SOCK_STREAM, 0},
+                                          {SOCK_STREAM, IPPROTO_TCP},
+                                          {SOCK_DGRAM, 0},
+                                          {SOCK_DGRAM, IPPROTO_UDP}};
+    int status = 0;
+
+    for (size_t i = 0;
+         i < ARRAY_LENGTH(families) * ARRAY_LENGTH(sockets) && !status; i++) {
+        const uint32_t *type = sockets[i / ARRAY_LENGTH(families)];
+        struct scmp_arg_cmp socket[] = {
+            SCMP_CMP32(0, SCMP_CMP_EQ, families[i % ARRAY_LENGTH(families)]),
+            SCMP_CMP(1, SCMP_CMP_MASKED_EQ, 0xF, type[0]),
+            SCMP_CMP32(2, SCMP_CMP_EQ, type[1])};
+
+        status = rule(context, SCMP_ACT_ALLOW, "socket", 3, socket);
+    }
+    return status;
+}
+
 static int add_socket_rules(scmp_filter_ctx context,
                             const struct filter_options *options)
 {
-    static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
-    int status = 0;
+    struct scmp_arg_cmp local[] = {SCMP_CMP32(0, SCMP_CMP_EQ, AF_UNIX)};
+    struct scmp_arg_cmp other_level[] = {
+        SCMP_CMP32(1, SCMP_CMP_NE, IPPROTO_TCP)};
+    struct scmp_arg_cmp other_option[] = {SCMP_CMP32(2, SCMP_CMP_NE, TCP_ULP)};
+    int status = rule(context, SCMP_ACT_ALLOW, "socketpair", 1, local);
 
-    for (size_t i = 0; i < ARRAY_LENGTH(families) && !status; i++) {
-        struct scmp_arg_cmp family[] = {
-            SCMP_CMP32(0, SCMP_CMP_EQ, (uint32_t)families[i])};
-
-        /* A path is no bound for unix sockets: services of the host would be
-         * reached. */
-        if (families[i] == AF_UNIX ? options->shared : !options->inet)
-            continue;
-        status = rule(context, SCMP_ACT_ALLOW, "socket", 1, family);
-    }
-    if (!status) {
-        struct scmp_arg_cmp local[] = {SCMP_CMP32(0, SCMP_CMP_EQ, AF_UNIX)};
-
-        status = rule(context, SCMP_ACT_ALLOW, "socketpair", 1, local);
-    }
-    return status;
+    /* Services of the host would be reached: a path is no bound for them. */
+    if (!options->shared && !status)
+        status = rule(context, SCMP_ACT_ALLOW, "socket", 1, local);
+    if (options->inet && !status)
+        status = add_internet_rules(context);
+    /* Upper layer protocols of TCP (tls, smc) are loaded on demand too. */
+    if (!status)
+        status = rule(context, SCMP_ACT_ALLOW, "setsockopt", 1, other_level);
+    return status
+               ? status
+               : rule(context, SCMP_ACT_ALLOW, "setsockopt", 1, other_option);
 }
 
 static int add_shared_rules(scmp_filter_ctx context,
@@ -396,6 +420,7 @@ static int add_rules(scmp_filter_ctx context,
 /* The answers of a listener, by number: it cannot ask libseccomp. */
 #define CALLS_MAX 1024
 static bool is_refused[CALLS_MAX];
+static bool is_inet;
 
 static void note_refused(void)
 {
@@ -449,12 +474,22 @@ static bool is_partly_allowed(int number)
     return number == 452; /* fchmodat2 */
 }
 
-int filter_errno(int number)
+static int socket_errno(const uint64_t arguments[static 6])
+{
+    bool internet =
+        (int)arguments[0] == AF_INET || (int)arguments[0] == AF_INET6;
+
+    return internet && is_inet ? EPROTONOSUPPORT : EAFNOSUPPORT;
+}
+
+int filter_errno(int number, const uint64_t arguments[static 6])
 {
     if (number >= 0 && number < CALLS_MAX && is_refused[number])
         return EPERM;
     if (number == SYS_socket || number == SYS_socketpair)
-        return EAFNOSUPPORT;
+        return socket_errno(arguments);
+    if (number == SYS_setsockopt)
+        return ENOPROTOOPT;
     return is_partly_allowed(number) ? EPERM : ENOSYS;
 }
 
@@ -503,6 +538,7 @@ int filter_build(const struct filter_options *options, struct buffer *program,
     int status;
 
     note_refused();
+    is_inet = options->inet;
     context = seccomp_init(refusal(options, ENOSYS));
     if (!context || fd < 0)
         return error_set(err, ERROR_SANDBOX, "seccomp: cannot make a filter");

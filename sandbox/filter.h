@@ -7,6 +7,8 @@
 #ifndef NIGHTJAR_SANDBOX_FILTER_H
 #define NIGHTJAR_SANDBOX_FILTER_H
 
+#include <stdint.h>
+
 #include "base/buffer.h"
 #include "base/error.h"
 
@@ -28,9 +30,9 @@ int filter_build(const struct filter_options *options, struct buffer *program,
  * filter that this process came with has a listener already. */
 int filter_install(struct span program, bool notify);
 
-/* The answer to a refused call: EPERM or ENOSYS. Signal-safe once
- * filter_build was called. */
-int filter_errno(int number);
+/* The answer to a refused call: EPERM, ENOSYS, or what socket calls say of a
+ * kind that is not there. Signal-safe once filter_build was called. */
+int filter_errno(int number, const uint64_t arguments[static 6]);
 
 /* A system call's name ("mount") to `out`; its number when it has none. */
 void filter_call_name(int number, char *out, size_t size);

@@ -161,7 +161,8 @@ static void answer_refused(struct server *server)
         return; /* the caller was killed meanwhile */
     number = call.notice.data.nr;
     answer.reply.id = call.notice.id;
-    answer.reply.error = -filter_errno(number);
+    answer.reply.error =
+        -filter_errno(number, (const uint64_t *)call.notice.data.args);
     ioctl(server->init.listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
     if (number < 0 || number >= CALLS_MAX || server->told[number])
         return;

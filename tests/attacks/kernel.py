@@ -109,6 +109,16 @@ def _(lab):
     return lab.says(lab.c('calls.c', words=['x32']))
 
 
+@attack('kernel', 'a filter of its own answers for the sandbox\'s')
+def _(lab):
+    return lab.says(lab.c('listener.c'))
+
+
+@attack('kernel', 'a tracer changes a call after it was looked at')
+def _(lab):
+    return lab.says(lab.c('tracer.c'))
+
+
 @attack('kernel', 'a kernel setting is written', root=True)
 def _(lab):
     path = pathlib.Path('/proc/sys/kernel/printk_ratelimit_burst')

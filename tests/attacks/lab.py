@@ -127,7 +127,8 @@ class Lab:
         compiler = shutil.which('cc')
         if not compiler:
             raise Skip('no C compiler')
-        built = subprocess.run([compiler, '-O1', '-w', '-pthread', *flags, '-o',
+        built = subprocess.run([compiler, '-O1', '-w', '-D_GNU_SOURCE',
+                                '-pthread', *flags, '-o',
                                 program, HERE / source],
                                capture_output=True, text=True, check=False)
         if built.returncode:
@@ -145,10 +146,11 @@ attacks = []
 
 def attack(category, name, *, root=False, open=None, confined=None):
     """root: only root can do it outside. open, confined: why it is not
-    stopped, in every mode or in the one without namespaces."""
+    stopped, in every mode or in the one without namespaces; '': it is."""
     def add(function):
         attacks.append((f'{category}: {name}', function, root,
-                        {'full': open, 'confined': confined or open}))
+                        {'full': open,
+                         'confined': open if confined is None else confined}))
         return function
     return add
 

@@ -1,6 +1,7 @@
 /* Confinement of a sandbox's PID 1: each layer once, for all commands. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/mount.h>
 #include <linux/securebits.h>
@@ -233,6 +234,7 @@ static int add_root(struct watch *watch, const char *path)
 
 static int watch_open(const struct init_setup *setup, struct init *init)
 {
+    static const char *const parts[] = {"tmp", "var-tmp", "home"};
     struct watch *watch = &init->watch;
 
     watch->processes.namespaces = setup->namespaces;
@@ -243,8 +245,17 @@ static int watch_open(const struct init_setup *setup, struct init *init)
         watch->roots[watch->root_count++] = setup->mounts->upper;
     else if (add_root(watch, setup->workspace))
         return -1;
-    if (!setup->namespaces)
-        return add_root(watch, setup->scratch);
+    if (!setup->namespaces) {
+        /* The folder around them is not for this process either. */
+        for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+            char path[PATH_MAX];
+
+            snprintf(path, sizeof(path), "%s/%s", setup->scratch, parts[i]);
+            if (add_root(watch, path))
+                return -1;
+        }
+        return 0;
+    }
     watch->shared_memory = open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return watch->shared_memory < 0 || add_root(watch, "/tmp") ||
                    add_root(watch, "/var/tmp") || add_root(watch, SANDBOX_HOME)
@@ -252,8 +263,7 @@ static int watch_open(const struct init_setup *setup, struct init *init)
                : 0;
 }
 
-/* ---- whole
- * -------------------------------------------------------------------- */
+/* ---- whole -------------------------------------------------------------- */
 
 static void enter_namespaces(const struct init_setup *setup, struct init *init)
 {

@@ -58,40 +58,32 @@ static void add_stat(const struct watch *watch, pid_t pid, struct usage *usage)
     usage->cpu_ms += ticks * 1000 / sysconf(_SC_CLK_TCK);
 }
 
-/* Pages of its own; exact: with its share of those it has in common. */
+/* The number behind a name at the start of a line, in KiB. */
+static int64_t field_bytes(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+
+    return at ? (int64_t)strtoll(at + strlen(name), NULL, 10) << 10 : 0;
+}
+
+/* Memory that is no file's; exact: of what processes share its part. */
 static int64_t memory_of(const struct watch *watch, pid_t pid, bool exact)
 {
     char path[64];
-    char text[2048];
-    char *at;
-    long long size;
-    long long resident;
-    long long shared;
+    char text[4096];
 
     if (exact) {
         snprintf(path, sizeof(path), "%d/smaps_rollup", pid);
-        if (process_read(watch->processes.proc, path, text, sizeof(text)) > 0) {
-            int64_t bytes = 0;
-
-            at = strstr(text, "\nPss_Anon:");
-            if (at)
-                bytes += strtoll(at + 10, NULL, 10) << 10;
-            at = strstr(text, "\nPss_Shmem:");
-            if (at)
-                bytes += strtoll(at + 11, NULL, 10) << 10;
-            at = strstr(text, "\nSwapPss:");
-            if (at)
-                bytes += strtoll(at + 9, NULL, 10) << 10;
-            return bytes;
-        }
+        if (process_read(watch->processes.proc, path, text, sizeof(text)) > 0)
+            return field_bytes(text, "\nPss_Anon:") +
+                   field_bytes(text, "\nPss_Shmem:") +
+                   field_bytes(text, "\nSwapPss:");
     }
-    snprintf(path, sizeof(path), "%d/statm", pid);
+    snprintf(path, sizeof(path), "%d/status", pid);
     if (process_read(watch->processes.proc, path, text, sizeof(text)) <= 0)
         return 0;
-    size = strtoll(text, &at, 10);
-    resident = strtoll(at, &at, 10);
-    shared = strtoll(at, &at, 10);
-    return size > 0 ? (resident - shared) * sysconf(_SC_PAGESIZE) : 0;
+    return field_bytes(text, "\nRssAnon:") + field_bytes(text, "\nRssShmem:") +
+           field_bytes(text, "\nVmSwap:");
 }
 
 /* ---- files --------------------------------------------------------------- */
@@ -99,13 +91,34 @@ static int64_t memory_of(const struct watch *watch, pid_t pid, bool exact)
 struct sum {
     int64_t bytes;
     int64_t memory_bytes; /* of files in memory */
-    bool too_deep;
+    bool uncounted;       /* too deep, or closed */
     dev_t memory_device;
     dev_t devices[WATCH_ROOTS_MAX];
     size_t device_count;
     int seen_count;
     ino_t seen[OPEN_FILES_MAX];
 };
+
+/* Opens a folder although its owner, who this process is too, took the right
+ * to read it away. Returns 0; -1: it cannot be counted. One that is gone is
+ * an empty list. */
+static int open_folder(int directory, const char *name, struct listing *list)
+{
+    struct stat info;
+    int status;
+
+    if (listing_open(list, directory, name) >= 0 || errno == ENOENT ||
+        errno == ENOTDIR || errno == ELOOP)
+        return 0;
+    if (errno != EACCES ||
+        fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) ||
+        fchmodat(directory, name, 0700, AT_SYMLINK_NOFOLLOW))
+        return -1;
+    status = listing_open(list, directory, name);
+    /* It may have been renamed or removed meanwhile. */
+    (void)!fchmodat(directory, name, info.st_mode & 07777, AT_SYMLINK_NOFOLLOW);
+    return status < 0 ? -1 : 0;
+}
 
 static void add_tree(int directory, const char *name, int depth,
                      struct sum *sum)
@@ -114,12 +127,10 @@ static void add_tree(int directory, const char *name, int depth,
     const struct listing_entry *entry;
     struct stat info;
 
-    if (depth > DEPTH_MAX) {
-        sum->too_deep = true;
+    if (depth > DEPTH_MAX || open_folder(directory, name, &list)) {
+        sum->uncounted = true;
         return;
     }
-    if (listing_open(&list, directory, name) < 0)
-        return;
     while ((entry = listing_next(&list))) {
         if (!strcmp(entry->name, ".") || !strcmp(entry->name, ".."))
             continue;
@@ -130,7 +141,8 @@ static void add_tree(int directory, const char *name, int depth,
         if (S_ISDIR(info.st_mode))
             add_tree(list.fd, entry->name, depth + 1, sum);
     }
-    close(list.fd);
+    if (list.fd >= 0)
+        close(list.fd);
 }
 
 static bool seen(struct sum *sum, ino_t inode)
@@ -209,25 +221,25 @@ static int64_t free_bytes(const struct watch *watch)
 
 /* ---- measuring ----------------------------------------------------------- */
 
-static int64_t roots_bytes(const struct watch *watch, bool *too_deep)
+static int64_t roots_bytes(const struct watch *watch, bool *uncounted)
 {
     struct sum sum = {0};
 
     for (size_t i = 0; i < watch->root_count; i++)
         add_tree(watch->roots[i], ".", 0, &sum);
-    *too_deep = sum.too_deep;
+    *uncounted = sum.uncounted;
     return sum.bytes;
 }
 
 void watch_begin(struct watch *watch)
 {
-    bool too_deep;
+    bool uncounted;
 
     watch->pids_full = 0;
     if (watch->began || !watch->limits.disk_bytes)
         return;
     watch->began = true;
-    watch->disk_base = roots_bytes(watch, &too_deep);
+    watch->disk_base = roots_bytes(watch, &uncounted);
     watch->disk_free = free_bytes(watch);
     watch->counted_ms = clock_now_ms();
 }
@@ -255,12 +267,12 @@ static bool must_count(const struct watch *watch)
 static void count_disk(struct watch *watch, int64_t unnamed)
 {
     int64_t began = clock_now_ms();
-    bool too_deep;
+    bool uncounted;
 
     watch->disk_free = free_bytes(watch);
     watch->disk_used =
-        roots_bytes(watch, &too_deep) + unnamed - watch->disk_base;
-    if (too_deep)
+        roots_bytes(watch, &uncounted) + unnamed - watch->disk_base;
+    if (uncounted)
         watch->disk_used = INT64_MAX / 2;
     watch->counted_ms = clock_now_ms();
     watch->counting_ms = watch->counted_ms - began;

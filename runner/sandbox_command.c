@@ -9,7 +9,9 @@
 #include "base/hosts.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/printable.h"
 #include "runner/environment.h"
+#include "runner/git_guard.h"
 #include "runner/guard.h"
 #include "runner/relay.h"
 #include "runner/run.h"
@@ -27,13 +29,15 @@ struct call {
     const char *hosts[HOSTS_MAX];
     size_t host_count;
     struct guard guard;
+    struct git_guard *git;
     struct sandbox *sandbox;
     struct sandbox_process process;
     enum relay_end end;
+    struct buffer report; /* of --json, without its end */
+    struct json json;
 };
 
-/* ---- what is asked for
- * -------------------------------------------------------- */
+/* ---- what is asked for -------------------------------------------------- */
 
 static bool is_clean_path(const char *path)
 {
@@ -139,7 +143,8 @@ static int prepare(struct call *call, struct error *err)
 static int open_sandbox(struct call *call, struct error *err)
 {
     sandbox_prepare_groups();
-    if (guard_start(&call->guard, err))
+    if (git_guard_begin(call->workspace, &call->git, err) ||
+        guard_start(&call->guard, err))
         return -1;
     call->spec.scratch = call->guard.scratch;
     call->spec.passage = call->guard.scratch;
@@ -151,8 +156,7 @@ static int open_sandbox(struct call *call, struct error *err)
                             : 0;
 }
 
-/* ---- the report
- * ------------------------------------------------------------------ */
+/* ---- the report --------------------------------------------------------- */
 
 static void report_layers(struct json *json, const struct sandbox_state *state)
 {
@@ -220,28 +224,63 @@ static void report_notices(struct json *json, struct sandbox *sandbox)
     json_end(json);
 }
 
-static void print_report(const struct call *call, int status,
-                         const char *reason, int64_t duration_ms)
+static void begin_report(struct call *call, int status, const char *reason,
+                         int64_t duration_ms)
 {
-    CLEANUP(buffer_free) struct buffer text = {0};
-    struct json json;
+    struct json *json = &call->json;
 
-    if (!call->options->json || !call->sandbox)
-        return;
-    buffer_init(&text, REPORT_BYTES);
-    json = json_to(&text);
-    json_object(&json);
-    json_member_int(&json, "status", status);
-    json_key(&json, "ended_by");
+    buffer_init(&call->report, REPORT_BYTES);
+    *json = json_to(&call->report);
+    json_object(json);
+    json_member_int(json, "status", status);
+    json_key(json, "ended_by");
     if (reason)
-        json_string(&json, reason);
+        json_string(json, reason);
     else
-        json_null(&json);
-    json_member_int(&json, "duration_ms", duration_ms);
-    report_layers(&json, sandbox_state(call->sandbox));
-    report_notices(&json, call->sandbox);
-    json_end(&json);
-    fprintf(stderr, "%.*s\n", (int)text.length, text.data);
+        json_null(json);
+    json_member_int(json, "duration_ms", duration_ms);
+    report_layers(json, sandbox_state(call->sandbox));
+    report_notices(json, call->sandbox);
+}
+
+/* Once nothing of the command runs: what it changed that git would obey. */
+static int put_back(struct call *call, struct buffer *changed)
+{
+    const char *path;
+    struct error err;
+    int status = git_guard_end(call->git, changed, &err);
+
+    if (status)
+        print_error(&err);
+    for (path = changed->data; path < changed->data + changed->length;
+         path += strlen(path) + 1) {
+        CLEANUP(buffer_free) struct buffer shown = {0};
+
+        buffer_init(&shown, REPORT_BYTES);
+        printable_add(&shown, path, strlen(path), false);
+        fprintf(stderr,
+                "nightjar: %s is as it was before the command; what that made "
+                "of it is beside it, as *" GIT_GUARD_SUFFIX "\n",
+                shown.data);
+    }
+    return status;
+}
+
+static void end_report(struct call *call, const struct buffer *changed)
+{
+    struct json *json = &call->json;
+    const char *path;
+
+    if (!call->options->json || !call->report.length)
+        return;
+    json_key(json, "put_back");
+    json_array(json);
+    for (path = changed->data; path < changed->data + changed->length;
+         path += strlen(path) + 1)
+        json_string(json, path);
+    json_end(json);
+    json_end(json);
+    fprintf(stderr, "%.*s\n", (int)call->report.length, call->report.data);
 }
 
 /* ---- the command -------------------------------------------------------- */
@@ -304,7 +343,7 @@ static int finish(struct call *call, int64_t began)
 
         fprintf(stderr, "nightjar: the command was ended: %s\n", text);
     }
-    print_report(call, status, reason, clock_now_ms() - began);
+    begin_report(call, status, reason, clock_now_ms() - began);
     return status;
 }
 
@@ -335,16 +374,23 @@ static int run(struct call *call)
 
 int sandbox_command(const struct options *options)
 {
+    CLEANUP(buffer_free) struct buffer changed = {0};
     struct call call = {.options = options,
                         .guard = {.lock = -1, .pipe = -1},
                         .process = {.input = -1, .output = -1, .errors = -1}};
     int status;
 
+    buffer_init(&changed, REPORT_BYTES);
     relay_block_signals();
     status = run(&call);
     sandbox_process_close(&call.process);
     sandbox_close(call.sandbox);
+    if (put_back(&call, &changed))
+        status = SANDBOX_STATUS_FAILED;
+    end_report(&call, &changed);
+    git_guard_free(call.git);
     guard_end(&call.guard);
+    buffer_free(&call.report);
     free(call.workspace);
     free(call.inside);
     free(call.hosts_text);

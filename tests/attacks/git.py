@@ -60,8 +60,6 @@ plants('a hook, by a link', 'mkdir h; cp evil h/pre-commit; rm -rf .git/hooks; '
 plants('a folder of hooks', 'mkdir h; cp evil h/pre-commit; '
        'git config core.hooksPath h')
 plants('a file system monitor', 'git config core.fsmonitor ./evil')
-plants('a pager', 'git config core.pager ./evil; git config pager.log true',
-       '-p log')
 plants('an external diff', 'git config diff.external ./evil', 'diff')
 plants('a text conversion', 'git config diff.x.textconv ./evil; '
        'echo "file diff=x" >.gitattributes', 'diff')
@@ -70,9 +68,6 @@ plants('a filter', 'git config filter.x.clean ./evil; '
 plants('a filter of info/attributes', 'git config filter.x.clean ./evil; '
        'mkdir -p .git/info; echo "file filter=x" >.git/info/attributes')
 plants('an alias', 'git config alias.st "!./evil"', 'st')
-plants('an editor', 'git config core.editor ./evil; '
-       'git config --unset x.y', 'commit -a',
-       open=None)
 plants('an included configuration', 'printf "[core]\\n\\tfsmonitor = ./evil\\n" '
        '>.git/more; git config include.path more')
 plants('the configuration, by exchanging the file',
@@ -94,12 +89,6 @@ plants('another common folder', 'cp -r .git common; '
        'echo ../common >.git/commondir')
 plants('a signing program', 'git config gpg.program ./evil; '
        'git config commit.gpgSign true')
-plants('a merge driver', '''git config merge.x.driver ./evil
-echo "file merge=x" >.git/info/attributes
-git -c user.name=n -c user.email=n@l branch other''', 'stash', 'checkout other',
-       'commit --allow-empty -m x', 'stash pop', 'status')
-plants('a credential helper', 'git config credential.helper "!./evil"',
-       'credential fill')
 plants('a transport', 'git config remote.origin.url "ext::sh -c ./evil"; '
        'git config protocol.ext.allow always', 'fetch origin')
 plants('an SSH command', 'git config core.sshCommand ./evil; '

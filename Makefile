@@ -76,7 +76,8 @@ REPLAYS := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/fuzz/replay_%,\
 	$(wildcard tests/fuzz/fuzz_*.c))
 TEST_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/server/*.c))
 BENCH_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
-SCRIPT_TESTS := $(wildcard tests/cli/*.t tests/functional/*.t)
+SCRIPT_TESTS := $(wildcard tests/cli/*.t tests/functional/*.t) \
+	$(filter-out %/lab.py,$(wildcard tests/attacks/*.py))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,\
 	$(wildcard tests/fuzz/fuzz_*.c))
 

@@ -416,10 +416,13 @@ static int open_one_way(struct opening *opening, struct error *err)
 
 /* Nothing can lend the workspace to another user here: whoever owns it works
  * in it. Root does so without any capability, and only where Landlock keeps
- * it from signalling root's other processes. */
-static int choose_owner(struct sandbox_spec *spec, struct error *err)
+ * it from signalling root's other processes and a control group bounds its
+ * processes: RLIMIT_NPROC does not bind root. */
+static int choose_owner(struct sandbox_spec *spec, bool group_pids,
+                        struct error *err)
 {
     struct stat info;
+    bool safe = group_pids && landlock_version() >= LANDLOCK_SCOPES;
 
     if (stat(spec->workspace, &info))
         return error_set_errno(err, ERROR_SANDBOX, errno, "%s",
@@ -427,14 +430,15 @@ static int choose_owner(struct sandbox_spec *spec, struct error *err)
     if (geteuid() || info.st_uid == spec->identity.uid)
         return 0;
     spec->identity = (struct sandbox_identity){info.st_uid, info.st_gid};
-    if (info.st_uid || landlock_version() >= LANDLOCK_SCOPES)
+    if (info.st_uid || safe)
         return sandbox_make_scratch(spec, err);
     error_set(err, ERROR_SANDBOX,
               "sandbox: without namespaces, root's own folder '%s' cannot be "
-              "worked in safely on this kernel",
+              "worked in safely here",
               spec->workspace);
-    return error_hint(err, "give the folder to an ordinary user (chown), or "
-                           "use Linux 6.12 or newer");
+    return error_hint(err, "give the folder to an ordinary user (chown); root "
+                           "needs Linux 6.12 or newer and a control group "
+                           "with the pids controller");
 }
 
 static int open_confined(struct opening *opening, struct error *err)
@@ -447,7 +451,7 @@ static int open_confined(struct opening *opening, struct error *err)
     opening->notify = true;
     /* Its processes must not become strangers' when init is killed. */
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    status = choose_owner(&spec, err) ||
+    status = choose_owner(&spec, opening->sandbox->cgroup.pids, err) ||
              (!geteuid() &&
               (sandbox_open_passage(spec.passage, spec.scratch, err) ||
                sandbox_open_passage(spec.passage, spec.workspace, err))) ||

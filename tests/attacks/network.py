@@ -31,6 +31,9 @@ class Server:
         class Listener(http.server.ThreadingHTTPServer):
             address_family = family
 
+            def handle_error(self, *_):
+                pass  # a client that is gone
+
         self.server = Listener((address, 0), Handler)
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever,

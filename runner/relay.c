@@ -37,6 +37,16 @@ bool relay_on_terminal(void)
     return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 }
 
+void relay_set_size(struct sandbox_command *command)
+{
+    struct winsize size;
+
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+        return;
+    command->rows = size.ws_row;
+    command->columns = size.ws_col;
+}
+
 bool relay_one_output(void)
 {
     struct stat output;

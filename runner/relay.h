@@ -10,6 +10,9 @@ enum relay_end { RELAY_EXITED, RELAY_TIMEOUT };
 /* Whether standard input and output are a terminal. */
 bool relay_on_terminal(void);
 
+/* Sets a terminal command's size to that of standard output. */
+void relay_set_size(struct sandbox_command *command);
+
 /* Whether output and errors are one file or pipe, whose order is to stay. */
 bool relay_one_output(void);
 

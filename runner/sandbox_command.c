@@ -300,6 +300,8 @@ static int start(struct call *call, struct error *err)
 
     environment_init(&environment, call->sandbox, call->hosts,
                      call->host_count);
+    if (command.terminal)
+        relay_set_size(&command);
     if (command.terminal && terminal)
         environment_set(&environment, "TERM", terminal);
     for (size_t i = 0; i < asked->env.count; i++) {

@@ -154,10 +154,11 @@ static _Noreturn void run_child(const struct request *request,
 }
 
 /* Opens a pseudo-terminal of this sandbox. */
-static int open_terminal(int *master, int *slave)
+static int open_terminal(const struct control_request *request, int *master,
+                         int *slave)
 {
     int unlocked = 0;
-    struct winsize size = {.ws_row = 24, .ws_col = 80};
+    struct winsize size = {.ws_row = request->rows, .ws_col = request->columns};
 
     *slave = -1;
     *master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -209,7 +210,8 @@ int command_start(const int *fds, pid_t *pid, int *master,
 
     if (request_open(fds[0], &request)) {
         *error = (struct child_error){errno, STEP_REQUEST};
-    } else if (request.head->terminal && open_terminal(master, &slave)) {
+    } else if (request.head->terminal &&
+               open_terminal(request.head, master, &slave)) {
         *error = (struct child_error){errno, STEP_TERMINAL};
     } else {
         if (slave >= 0)

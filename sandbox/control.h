@@ -62,7 +62,10 @@ struct control {
 struct control_request {
     uint32_t argc;
     uint32_t envc;
-    uint32_t terminal;
+    uint16_t terminal;
+    uint16_t rows;
+    uint16_t columns;
+    uint16_t reserved;
     uint32_t size; /* of everything, the head included */
 };
 

@@ -49,6 +49,8 @@ static int request_file(const struct sandbox_command *command,
         .argc = count_strings(command->argv),
         .envc = count_strings(command->environment),
         .terminal = command->terminal,
+        .rows = command->rows ? command->rows : 24,
+        .columns = command->columns ? command->columns : 80,
     };
 
     buffer_init(&out, SANDBOX_REQUEST_MAX);

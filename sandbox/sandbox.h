@@ -147,9 +147,11 @@ struct sandbox_command {
     const char *const *environment; /* "NAME=value", NULL at the end: all that
                                        the command gets */
     const char *directory;          /* inside, absolute */
-    bool terminal; /* an own pseudo-terminal instead of pipes */
-    bool input;    /* keep standard input open for writing; else /dev/null */
-    bool errors;   /* standard error apart */
+    bool terminal;       /* an own pseudo-terminal instead of pipes */
+    unsigned short rows; /* of it; 0: 24 by 80 */
+    unsigned short columns;
+    bool input;  /* keep standard input open for writing; else /dev/null */
+    bool errors; /* standard error apart */
 };
 
 /* A command that was started. The fds are the caller's: non-blocking, and

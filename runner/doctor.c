@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "runner/guard.h"
 #include "runner/run.h"
+#include "sandbox/filter.h"
 #include "sandbox/probe.h"
 
 #define STATUS_UNFIT 3
@@ -63,6 +64,25 @@ static void write_json(const struct probes *probes, struct buffer *out)
     buffer_add_byte(out, '\n');
 }
 
+/* docs/system-calls.md. */
+static int print_calls(void)
+{
+    CLEANUP(buffer_free) struct buffer text = {0};
+
+    buffer_init(&text, TEXT_BYTES);
+    buffer_add_string(
+        &text,
+        "# System calls\n\n"
+        "What the system-call filter of a [sandbox](sandbox.md) answers. Names "
+        "that an architecture does not have are passed\nover. This page is "
+        "what `nightjar doctor --markdown` prints.\n\n");
+    filter_describe(&text);
+    return fwrite(text.data, 1, text.length, stdout) == text.length &&
+                   !fflush(stdout)
+               ? 0
+               : STATUS_UNFIT;
+}
+
 int doctor_command(const struct options *options)
 {
     CLEANUP(mem_free)
@@ -71,6 +91,8 @@ int doctor_command(const struct options *options)
     CLEANUP(guard_end) struct guard guard = {.lock = -1, .pipe = -1};
     struct error err;
 
+    if (options->format == HELP_MARKDOWN)
+        return print_calls();
     sandbox_prepare_groups();
     if (guard_start(&guard, &err)) {
         print_error(&err);

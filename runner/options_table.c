@@ -181,9 +181,11 @@ const struct command_text command_texts[COMMANDS] = {
          "128 and its number for a signal; 127 or 126 when the command cannot "
          "be started, 125 when the sandbox cannot be made. What ended it at a "
          "limit is told on standard error.\n\n"
-         "The workspace is untrusted afterwards: nothing in it, its .git "
-         "included, should be run or obeyed outside. Of a repository, .git/"
-         "config and .git/hooks are read-only inside.",
+         "The workspace is untrusted afterwards: nothing in it should be run "
+         "outside. Of its own repository, hooks and configuration are put "
+         "back as they were: what the command made of them is kept beside "
+         "them with the ending .nightjar-refused. Input is read ahead: give "
+         "</dev/null in a loop that reads a list.",
          "nightjar sandbox -- make -j4 test  # does the build work in it\n"
          "nightjar sandbox -n registry.npmjs.org -- npm ci  # one host\n"
          "nightjar sandbox -m 512M -t 1m --json -- ./run.sh  # with limits"},
@@ -291,8 +293,10 @@ const struct option_text option_texts[] = {
      apply_json},
     {"--man", NULL, NULL, FOR(COMMAND_HELP), "The manual as a man page.",
      apply_man},
-    {"--markdown", NULL, NULL, FOR(COMMAND_HELP) | FOR(COMMAND_SCHEMA),
-     "The manual, or the reference of manifest keys, as Markdown.",
+    {"--markdown", NULL, NULL,
+     FOR(COMMAND_HELP) | FOR(COMMAND_SCHEMA) | FOR(COMMAND_DOCTOR),
+     "As Markdown: the manual, the reference of manifest keys, or, of doctor, "
+     "the system calls that sandboxes answer.",
      apply_markdown},
     {"--help", "-h", NULL, ~0U, "Explains the command.", apply_help},
 };

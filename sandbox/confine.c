@@ -23,7 +23,6 @@
 #include "sandbox/landlock.h"
 
 #define FILES_MAX 65536
-#define OOM_SCORE "500"
 #define PROXY_BACKLOG 128
 
 _Noreturn void init_fail(int control, enum control_step step, size_t id)
@@ -148,17 +147,11 @@ static int set_limits(const struct init_setup *setup, int proc)
     return limits->cpu_milli ? pin(limits->cpu_milli) : 0;
 }
 
-/* When the whole host runs out of memory, commands go first. A host that does
- * not let us say so decides by size. */
-static void volunteer(void)
+/* The file that says how soon this process and what it starts is killed when
+ * memory runs out. A host that does not let us say so decides by size. */
+static int oom_score_open(void)
 {
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return;
-    if (write(fd, OOM_SCORE, strlen(OOM_SCORE)) < 0)
-        errno = 0;
-    close(fd);
+    return open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 }
 
 /* ---- network ----------------------------------------------------------------
@@ -315,7 +308,7 @@ void confine(const struct init_setup *setup, const int *fds, struct init *init)
         .listener = -1,
         .proxy = -1,
         .watch = {.cpu_time = -1, .memory_events = -1, .shared_memory = -1}};
-    volunteer();
+    init->oom_score = oom_score_open();
     if (setup->group_cpu_time)
         init->watch.cpu_time = fds[used++];
     if (setup->group_events)

@@ -292,7 +292,7 @@ static bool is_hop_header(const char *line, size_t length)
 
 /* The head as an origin server expects it, for exactly the host that was
  * checked. */
-static int send_head(int server, const struct request *request)
+static int send_head(int server, const struct request *request, int64_t *sent)
 {
     CLEANUP(buffer_free) struct buffer out = {0};
     const struct egress_target *target = &request->target;
@@ -314,6 +314,7 @@ static int send_head(int server, const struct request *request)
         line = next;
     }
     buffer_add_string(&out, "\r\n");
+    *sent += (int64_t)out.length;
     return send_all(server, out.data, out.length);
 }
 
@@ -374,9 +375,9 @@ static void serve_target(int client, const struct request *request)
     }
     if ((request->connect
              ? send_all(client, established, sizeof(established) - 1)
-             : send_head(server, request)) ||
+             : send_head(server, request, &sent)) ||
         send_all(server, body, rest)) {
-        egress_count_bytes(&request->target, 0, 0);
+        egress_count_bytes(&request->target, sent, 0);
         return;
     }
     copy_both(client, server, &sent, &received);

@@ -504,24 +504,49 @@ void filter_call_name(int number, char *out, size_t size)
         snprintf(out, size, "%d", number);
 }
 
+/* What the add_… functions above say, for people. */
+static const struct group partly[] = {
+    {"open openat creat chmod fchmod fchmodat fchmodat2",
+     "not with a setuid or setgid bit in the mode: EPERM"},
+    {"mknod mknodat", "plain files, pipes and sockets, no device: EPERM"},
+    {"clone", "threads and processes, no namespace: EPERM"},
+    {"socket", "unix, and TCP and UDP over IPv4 and IPv6 alone, so that no "
+               "module is loaded for another: EAFNOSUPPORT, EPROTONOSUPPORT; "
+               "without namespaces no unix socket, and none of the internet "
+               "but with the network `open`"},
+    {"socketpair", "unix: EAFNOSUPPORT"},
+    {"setsockopt", "not TCP_ULP, which loads modules: ENOPROTOOPT"},
+    {"ioctl", "not TIOCSTI and TIOCLINUX, which type into terminals: EPERM"},
+    {"personality", "asking, and no address randomisation: EPERM"},
+    {"prlimit64 setpriority ioprio_set sched_setaffinity sched_setparam "
+     "sched_setscheduler sched_setattr",
+     "without namespaces on the caller itself alone: EPERM"},
+};
+
 static void describe_table(struct buffer *out, const char *answer,
                            const struct group *groups, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        buffer_addf(out, "| %s | %s | %s |\n", answer, groups[i].reason,
-                    groups[i].names);
+        buffer_addf(out, "| %s | %s | %s |\n", answer, groups[i].names,
+                    groups[i].reason);
 }
 
 void filter_describe(struct buffer *out)
 {
-    buffer_add_string(out, "| answer | why | system calls |\n"
+    buffer_add_string(out, "| answer | system calls | why |\n"
                            "| --- | --- | --- |\n");
     describe_table(out, "allowed", allowed, ARRAY_LENGTH(allowed));
     describe_table(out, "allowed, with namespaces", allowed_within,
                    ARRAY_LENGTH(allowed_within));
+    describe_table(out, "allowed in part", partly, ARRAY_LENGTH(partly));
     describe_table(out, "EPERM", refused, ARRAY_LENGTH(refused));
     describe_table(out, "ENOSYS", absent, ARRAY_LENGTH(absent));
     describe_table(out, "the process is killed", killed, ARRAY_LENGTH(killed));
+    buffer_add_string(
+        out, "| the process is killed | any call of another architecture, or "
+             "of x32 | a way around this table |\n"
+             "| ENOSYS | everything else | as on a kernel without it, so that "
+             "programs fall back |\n");
 }
 
 static void context_free(scmp_filter_ctx *context)

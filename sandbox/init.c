@@ -22,6 +22,8 @@
 
 #define CALLS_MAX 1024
 #define FIRST_TICK_MS 5
+#define OOM_SCORE_COMMANDS "500"
+#define OOM_SCORE_OWN "0"
 #define END_TRIES 1000
 
 struct running {
@@ -64,12 +66,22 @@ static void report(const struct server *server, enum control_type type,
 /* ---- commands -------------------------------------------------------------
  */
 
+/* What is started now is killed before everything else of the host, and this
+ * process later: with it, nobody would tell why. */
+static void set_oom_score(const struct server *server, const char *score)
+{
+    if (server->init.oom_score >= 0 &&
+        pwrite(server->init.oom_score, score, strlen(score), 0) < 0)
+        errno = 0; /* the host decides by size */
+}
+
 static void start(struct server *server, uint32_t id, const int *fds)
 {
     struct child_error error;
     struct running *slot = NULL;
     struct control started = {CONTROL_STARTED, id, 0, 0};
     int master = -1;
+    int failed;
 
     for (int i = 0; i < SANDBOX_COMMANDS_MAX && !slot; i++)
         slot = server->table[i].id ? NULL : &server->table[i];
@@ -78,7 +90,10 @@ static void start(struct server *server, uint32_t id, const int *fds)
         return;
     }
     watch_begin(&server->init.watch);
-    if (command_start(fds, &slot->pid, &master, &error)) {
+    set_oom_score(server, OOM_SCORE_COMMANDS);
+    failed = command_start(fds, &slot->pid, &master, &error);
+    set_oom_score(server, OOM_SCORE_OWN);
+    if (failed) {
         report(server, CONTROL_FAILED, id, error.errnum, error.step);
         return;
     }

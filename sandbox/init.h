@@ -14,6 +14,7 @@ struct init {
     int proxy;     /* a listening socket, or -1 */
     int proxy_port;
     int landlock_abi;
+    int oom_score; /* of this process, to be written; or -1 */
     struct watch watch;
 };
 

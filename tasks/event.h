@@ -17,7 +17,14 @@
  * task_started       attempts (allowed)
  * attempt_started    attempt (from 1)
  * repository_ready   attempt, commit, ref|null, duration_ms
- * sandbox_ready      attempt, purpose (agent|verify|base), layers [names]
+ * sandbox_ready      attempt, purpose (agent|verify|base), layers [names],
+ *                    missing ["layer: why"], overlay, limited_by {memory,
+ *                    pids, cpu, disk: what holds it}
+ * syscall_refused    attempt, purpose, call (its name; once each)
+ * limit_reached      attempt, purpose, limit (memory|pids|cpu_time|disk|
+ *                    file_size), message
+ * network_used       attempt, purpose, host, port, connections, refusals,
+ *                    bytes_sent, bytes_received, reason (of the last refusal)
  * step_finished      attempt, phase (setup|base|verify), round (from 1), name,
  *                    result (passed|failed|timeout|killed), exit_status or
  *                    signal, duration_ms, output (UTF-8, head and tail),

@@ -24,6 +24,7 @@ one() { # one FILE COMMAND…
 
 one docs/cli.md "$nightjar" help --markdown
 one docs/nightjar.1 "$nightjar" help --man
+one docs/system-calls.md "$nightjar" doctor --markdown
 one docs/manifest.md "$nightjar" schema --markdown
 one docs/nightjar.schema.json "$nightjar" schema
 exit $status

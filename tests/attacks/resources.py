@@ -49,6 +49,12 @@ beyond('memory that is a file', 'memory', '''
 fd = os.memfd_create("x")
 for _ in range(200): os.write(fd, bytes(1 << 20))
 print("reached")''', '--memory', '64M')
+@attack('resources', 'memory that is a file, by a small program')
+def _(lab):
+    result = lab.c('memfile.c', '--json', '--memory', '64M')
+    return lab.says(result) or not ends_typed(lab, 'memory')
+
+
 beyond('memory that is shared', 'memory', '''
 import mmap
 m = mmap.mmap(-1, 200 << 20)

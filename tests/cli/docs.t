@@ -26,7 +26,7 @@ done
 
 # Links between documents lead somewhere.
 missing=
-for file in README.md docs/*.md; do
+for file in README.md SECURITY.md docs/*.md; do
     for target in $(grep -o '](\([^)#:]*\)' "$file" | sed 's/](//'); do
         [ -e "$(dirname "$file")/$target" ] || missing="$missing $file:$target"
     done

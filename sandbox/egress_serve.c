@@ -185,17 +185,15 @@ static void *run_client(void *argument)
 
 static struct client *take_entry(int fd)
 {
-    struct client *taken = NULL;
+    size_t i = 0;
 
     lock();
-    for (size_t i = 0; i < CLIENTS_MAX && !taken; i++) {
-        if (proxy.clients[i].used)
-            continue;
-        taken = &proxy.clients[i];
-        *taken = (struct client){true, fd, -1, proxy.generation};
-    }
+    while (i < CLIENTS_MAX && proxy.clients[i].used)
+        i++;
+    if (i < CLIENTS_MAX)
+        proxy.clients[i] = (struct client){true, fd, -1, proxy.generation};
     unlock();
-    return taken;
+    return i < CLIENTS_MAX ? &proxy.clients[i] : NULL;
 }
 
 static void accept_client(int listener, const pthread_attr_t *attributes)

@@ -441,21 +441,22 @@ static int choose_owner(struct sandbox_spec *spec, bool group_pids,
                            "with the pids controller");
 }
 
-static int open_confined(struct opening *opening, struct error *err)
+static int open_confined(const struct opening *with, struct error *err)
 {
-    struct sandbox_spec spec = *opening->spec;
+    struct sandbox_spec spec = *with->spec;
+    struct opening opening = *with;
     int status;
 
-    opening->spec = &spec;
-    opening->namespaces = false;
-    opening->notify = true;
+    opening.spec = &spec;
+    opening.namespaces = false;
+    opening.notify = true;
     /* Its processes must not become strangers' when init is killed. */
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    status = choose_owner(&spec, opening->sandbox->cgroup.pids, err) ||
+    status = choose_owner(&spec, opening.sandbox->cgroup.pids, err) ||
              (!geteuid() &&
               (sandbox_open_passage(spec.passage, spec.scratch, err) ||
                sandbox_open_passage(spec.passage, spec.workspace, err))) ||
-             open_one_way(opening, err);
+             open_one_way(&opening, err);
     return status ? -1 : 0;
 }
 

@@ -9,8 +9,11 @@ int main(int argc, char **argv)
 
 #ifdef __x86_64__
     if (argc > 1 && !strcmp(argv[1], "int80"))
-        __asm__ volatile("int $0x80" : "=a"(result) : "a"(20L) : "memory",
-                         "r8", "r9", "r10", "r11"); /* getpid of i386 */
+        __asm__ volatile("int $0x80"
+                         : "=a"(result)
+                         : "a"(20L)
+                         : "memory", "r8", "r9", "r10",
+                           "r11"); /* getpid of i386 */
     else
         result = syscall(0x40000000 + 39); /* getpid of x32 */
 #endif

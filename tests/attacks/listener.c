@@ -43,13 +43,12 @@ int main(int argc, char **argv)
     };
     struct sock_fprog program = {4, code};
     pthread_t thread;
-    unsigned long flags =
-        argc > 1 ? 0 : SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    unsigned long flags = argc > 1 ? 0 : SECCOMP_FILTER_FLAG_NEW_LISTENER;
 
     /* The thread comes first: it must not have the filter. */
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags,
-                            &program);
+    listener =
+        (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
     if (listener < 0)
         perror("seccomp");
     if (listener > 0 && pthread_create(&thread, NULL, serve, NULL))

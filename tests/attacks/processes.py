@@ -9,6 +9,9 @@ import uuid
 from lab import SECONDS, Skip, attack, main
 
 
+SIGNALS = 6, 'Landlock bounds signals from ABI 6 on'
+
+
 def unique():
     """A number that sleep takes, and that no other process has."""
     return f'0.{uuid.uuid4().int}'
@@ -19,14 +22,14 @@ def state(process):
     return text.rsplit(')', 1)[1].split()[0]
 
 
-@attack('processes', 'a neighbour is killed')
+@attack('processes', 'a neighbour is killed', abi=SIGNALS)
 def _(lab):
     victim = lab.victim()
     lab.sh(f'kill -9 {victim.pid}')
     return state(victim) == 'Z'
 
 
-@attack('processes', 'a neighbour is stopped')
+@attack('processes', 'a neighbour is stopped', abi=SIGNALS)
 def _(lab):
     victim = lab.victim()
     lab.sh(f'kill -STOP {victim.pid}')
@@ -38,21 +41,21 @@ def _(lab):
     return state(victim) == 'T'
 
 
-@attack('processes', 'a neighbour\'s group is killed')
+@attack('processes', 'a neighbour\'s group is killed', abi=SIGNALS)
 def _(lab):
     victim = lab.victim(start_new_session=True)
     lab.sh(f'kill -9 -{victim.pid}')
     return state(victim) == 'Z'
 
 
-@attack('processes', 'a neighbour is signalled by a pidfd')
+@attack('processes', 'a neighbour is signalled by a pidfd', abi=SIGNALS)
 def _(lab):
     victim = lab.victim()
     lab.py(f'fd = call(434, {victim.pid}, 0); call(424, fd, 9, 0, 0)')
     return state(victim) == 'Z'
 
 
-@attack('processes', 'a neighbour is signalled by sigqueue')
+@attack('processes', 'a neighbour is signalled by sigqueue', abi=SIGNALS)
 def _(lab):
     victim = lab.victim()
     lab.py(f'''info = ctypes.create_string_buffer(128)
@@ -187,7 +190,7 @@ def _(lab):
                            'echo reached'))
 
 
-@attack('processes', 'the caller itself is killed')
+@attack('processes', 'the caller itself is killed', abi=SIGNALS)
 def _(lab):
     victim = lab.victim()  # stands for a runner: any process of that user
     lab.py(f'''for p in os.listdir("/proc"):

@@ -202,6 +202,7 @@ is "$out" hello200 "open: the host's network"
 
 # ---- without namespaces --------------------------------------------------------------
 
+[ "$(id -u)" != 0 ] || chown 61234:61234 "$work"
 inside --json --without namespaces -- sh -c 'pwd; echo x >new; cat "$0"; ls /root; echo x >"$HOME/x" && echo home' "$TMPDIR/lib/tool"
 like "$out" "^$work\$" "without namespaces: the workspace is where it is"
 like "$out" "^home\$" "without namespaces: a home of its own"
@@ -212,6 +213,8 @@ is "$status" 125 "without namespaces: no list of hosts"
 inside --without namespaces -- sh -c 'sleep 1001 & kill -9 $PPID; sleep 1001'
 is "$status" 125 "without namespaces: its first process can be killed"
 is "$(pgrep -fc 'sleep 100[1]')" 0 "and everything ends with it"
+
+[ "$(id -u)" != 0 ] || chown 0:0 "$work"
 
 # ---- a repository's own configuration --------------------------------------------------
 

@@ -288,6 +288,21 @@ int sandbox_start(struct sandbox *sandbox,
     return 0;
 }
 
+/* The first process is gone, and everything with it. The kernel takes it for
+ * the memory of its group where nothing else is left to take: then the limit
+ * is what ended the command. */
+static int take_death(struct sandbox *sandbox, struct sandbox_process *process,
+                      struct error *err)
+{
+    if (process->exited || kernel_limit(sandbox, 0) != SANDBOX_LIMIT_MEMORY)
+        return error_set(err, ERROR_SANDBOX, "sandbox: its first process died");
+    add_limit_notice(sandbox, SANDBOX_LIMIT_MEMORY);
+    process->exited = true;
+    process->status = SIGKILL;
+    process->limit = SANDBOX_LIMIT_MEMORY;
+    return 0;
+}
+
 int sandbox_poll(struct sandbox *sandbox, struct sandbox_process *process,
                  struct error *err)
 {
@@ -300,8 +315,7 @@ int sandbox_poll(struct sandbox *sandbox, struct sandbox_process *process,
         if (got < 0 && errno == EAGAIN)
             break;
         if (got <= 0)
-            return error_set(err, ERROR_SANDBOX,
-                             "sandbox: its first process died");
+            return take_death(sandbox, process, err);
         note(sandbox, &packet);
     }
     for (size_t i = 0; i < SANDBOX_EXITS_MAX; i++) {

@@ -192,6 +192,9 @@ static struct sandbox *open_sandbox(const char *name, char **workspace)
     return sandbox;
 }
 
+/* The limit that ended the last command, if one did. */
+static enum sandbox_limit ended_by;
+
 /* Runs a command and gives its exit status (128 + signal), -1 on trouble. */
 static int run(struct sandbox *sandbox, const char *code, struct buffer *output)
 {
@@ -235,6 +238,7 @@ static int run(struct sandbox *sandbox, const char *code, struct buffer *output)
     if (process.exited)
         status = WIFSIGNALED(process.status) ? 128 + WTERMSIG(process.status)
                                              : WEXITSTATUS(process.status);
+    ended_by = process.limit;
     sandbox_process_close(&process);
     return status;
 }
@@ -430,6 +434,7 @@ static void test_limits(void)
     CLEANUP(sandbox_cleanup)
     struct sandbox *other = open_sandbox("other", &other_workspace);
     char text[4096];
+    int status;
 
     if (!tap_ok(sandbox && other, "%s: two sandboxes open", prefix))
         return;
@@ -449,9 +454,12 @@ static void test_limits(void)
     tap_int(output_of(other, "ls /tmp/mine ~/mine || ps ax | grep '[s]leep'",
                       text, sizeof(text)),
             1, "%s: it sees neither files nor processes", prefix);
-    tap_int(output_of(sandbox, "dd if=/dev/zero of=/tmp/big bs=1M count=100",
-                      text, sizeof(text)),
-            128 + SIGXFSZ, "%s: temporary files are bounded", prefix);
+    /* One file may be as large as all may be together: on a slow disk the watch
+     * sees their sum at its limit before the kernel refuses the next write. */
+    status = output_of(sandbox, "dd if=/dev/zero of=/tmp/big bs=1M count=100",
+                       text, sizeof(text));
+    tap_ok(status == 128 + SIGXFSZ || ended_by == SANDBOX_LIMIT_DISK,
+           "%s: temporary files are bounded (status %d)", prefix, status);
 }
 
 static void test_all(const char *name)

@@ -30,6 +30,8 @@ enum error_kind {
     ERROR_QUOTA,          /* paid-for amount is used up: waiting is no help */
     ERROR_RATE_LIMIT,     /* too fast: waiting helps */
     ERROR_CONTEXT_LENGTH, /* the conversation is longer than the window */
+    ERROR_BUDGET,         /* a limit of the task or the run is reached */
+    ERROR_DRIFT,          /* a replay: not the request that was recorded */
     ERROR_CONTENT,        /* the provider's filter refused */
     ERROR_OVERLOADED,     /* the provider is down or full: 5xx, 529 */
     ERROR_NETWORK,        /* no connection, cut, idle */

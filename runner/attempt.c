@@ -1,38 +1,16 @@
 #include "runner/attempt.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/schema.h"
-#include "runner/agent/prompt.h"
-#include "runner/place.h"
-#include "tasks/patch.h"
-#include "tasks/snapshot.h"
+#include "runner/agent/calls.h"
+#include "runner/attempt_state.h"
+#include "runner/checks.h"
 
-#define LANDING_MS                                             \
-    60000 /* to keep the work of an attempt whose time is over \
-           */
-#define FEEDBACK_BYTES 16384
-#define VIOLATIONS_TOLD_MAX 30 /* of each kind; an event has a limit */
-
-struct attempt {
-    struct attempt_request *request;
-    const struct task *task;
-    struct link *link;
-    struct attempt_verdict *verdict;
-    struct place place;
-    struct object_id base;        /* the pinned commit */
-    struct object_id after_setup; /* the tree that setup left */
-    struct object_id tree;        /* base with the agent's changes alone */
-    struct buffer patch;
-    struct patch_summary summary;
-    struct agent agent;
-    int64_t verify_rounds;
-};
+#define PROBLEMS_TOLD_MAX 50
 
 void verdict_set(struct attempt_verdict *verdict, const char *word,
                  const char *reason, const char *format, ...)
@@ -54,105 +32,17 @@ void verdict_from_error(struct attempt_verdict *verdict,
     snprintf(verdict->hint, sizeof(verdict->hint), "%s", err->hint);
 }
 
-/* ---- setup and verification -------------------------------------------- */
-
-/* A setup that fails is the world's fault: nothing could be judged. */
-static int run_setup(struct place *place, int64_t round, struct error *err)
-{
-    const struct task_steps *setup = &place->task->setup;
-
-    for (size_t i = 0; i < setup->count; i++) {
-        struct step_run run;
-        int status =
-            place_run_step(place, &setup->items[i], "setup", round, &run, err);
-
-        output_free(&run.output);
-        if (status)
-            return -1;
-        if (run.result != STEP_PASSED)
-            return error_set(err, ERROR_SETUP, "setup step '%s' failed",
-                             setup->items[i].name);
-    }
-    return 0;
-}
-
-struct checked {
-    bool passed;
-    const struct task_step *failed; /* the first */
-    struct step_run run;            /* of that step */
-};
-
-static int run_verify(struct place *place, const char *phase, int64_t round,
-                      struct checked *checked, struct error *err)
-{
-    const struct task_steps *verify = &place->task->verify;
-
-    *checked = (struct checked){.passed = true};
-    for (size_t i = 0; i < verify->count && checked->passed; i++) {
-        output_free(&checked->run.output);
-        if (place_run_step(place, &verify->items[i], phase, round,
-                           &checked->run, err))
-            return -1;
-        checked->passed = checked->run.result == STEP_PASSED;
-        if (!checked->passed)
-            checked->failed = &verify->items[i];
-    }
-    return 0;
-}
-
-/* Setup and checks in a clean checkout of `tree`. */
-static int check_tree(const struct attempt_request *request,
-                      struct object_id tree, const char *purpose, int64_t round,
-                      struct checked *checked, struct error *err)
-{
-    CLEANUP(mem_free)
-    char *scratch =
-        mem_format("%s/%s-%" PRId64, request->scratch, purpose, round);
-    CLEANUP(place_close) struct place place;
-    struct place_request open = {.task = request->task,
-                                 .link = request->link,
-                                 .mirror = request->mirror,
-                                 .tree = tree,
-                                 .scratch = scratch,
-                                 .checkouts = request->checkouts,
-                                 .filter = request->filter,
-                                 .purpose = purpose,
-                                 .attempt = request->number,
-                                 .deadline = request->deadline};
-
-    memset(checked, 0, sizeof(*checked));
-    if (place_open(&open, &place, err) || run_setup(&place, round, err))
-        return -1;
-    return run_verify(&place, purpose, round, checked, err);
-}
-
-static void timed_out(const struct task *task, struct attempt_verdict *verdict)
-{
-    verdict_set(verdict, "failed", "timeout",
-                "not done within %" PRId64 " seconds", task->timeout_ms / 1000);
-}
-
-static void verdict_from_failure(const struct attempt_request *request,
-                                 const struct error *err,
-                                 struct attempt_verdict *verdict)
-{
-    if (err->kind == ERROR_TIMEOUT && clock_now_ms() >= request->deadline)
-        timed_out(request->task, verdict);
-    else
-        verdict_from_error(verdict, err);
-}
-
 int attempt_check_base(const struct attempt_request *request,
                        struct attempt_verdict *verdict)
 {
     struct checked checked;
     struct error err;
-    int status = check_tree(request, mirror_commit(request->mirror), "base", 1,
+    int status = checks_run(request, mirror_commit(request->mirror), "base", 1,
                             &checked, &err);
 
     output_free(&checked.run.output);
     if (status) {
-        verdict_from_failure(request, &err, verdict);
+        attempt_failed(request, &err, verdict);
         return -1;
     }
     if (!checked.passed)
@@ -161,106 +51,6 @@ int attempt_check_base(const struct attempt_request *request,
                 "the checks pass already without a change "
                 "(verify_expect: fail_then_pass)");
     return -1;
-}
-
-/* ---- what the agent did ------------------------------------------------ */
-
-static int take_snapshot(struct attempt *attempt, struct object_id base,
-                         struct object_id *tree, struct error *err)
-{
-    int64_t grace = clock_deadline(LANDING_MS);
-    int64_t deadline = attempt->request->deadline;
-    struct snapshot_request request = {.mirror = attempt->request->mirror,
-                                       .workspace = attempt->place.root,
-                                       .upper = attempt->place.upper,
-                                       .base = base,
-                                       .scratch = attempt->request->scratch,
-                                       .deadline =
-                                           deadline > grace ? deadline : grace};
-    struct snapshot snapshot;
-
-    if (snapshot_take(&request, &snapshot, err))
-        return -1;
-    *tree = snapshot.tree;
-    return 0;
-}
-
-static void put_violations(struct json *event, const char *key,
-                           const struct violations *violations)
-{
-    json_key(event, key);
-    json_array(event);
-    for (size_t i = 0; i < violations->count && i < VIOLATIONS_TOLD_MAX; i++) {
-        const struct violation *violation = &violations->items[i];
-
-        json_object(event);
-        json_key(event, "path");
-        json_bytes(event, violation->path, strnlen(violation->path, 1000));
-        json_member_string(event, "rule", violation->rule);
-        json_key(event, "message");
-        json_bytes(event, violation->message,
-                   strnlen(violation->message, 2000));
-        json_end(event);
-    }
-    json_end(event);
-}
-
-/* Makes the patch, keeps it, and says what the policy says of it. */
-static int make_patch(struct attempt *attempt, struct violations *violations,
-                      struct error *err)
-{
-    const struct mirror *mirror = attempt->request->mirror;
-    struct violations findings;
-    struct object_id found;
-    struct json event;
-
-    buffer_clear(&attempt->patch);
-    patch_summary_free(&attempt->summary);
-    if (take_snapshot(attempt, attempt->base, &found, err) ||
-        snapshot_without(mirror, attempt->base, attempt->after_setup, found,
-                         &attempt->tree, err) ||
-        patch_make(mirror, attempt->base, attempt->tree, &attempt->patch,
-                   &attempt->summary, err))
-        return -1;
-    link_artifact(attempt->link, "patch.diff", buffer_span(&attempt->patch));
-    patch_check(&attempt->summary, &attempt->task->policy.patch,
-                attempt->task->directory, violations, &findings);
-    event = link_begin(attempt->link, "patch_made");
-    json_member_int(&event, "attempt", attempt->request->number);
-    json_member_int(&event, "files", (int64_t)attempt->summary.count);
-    json_member_int(&event, "insertions", attempt->summary.added);
-    json_member_int(&event, "deletions", attempt->summary.removed);
-    json_member_int(&event, "bytes", (int64_t)attempt->patch.length);
-    put_violations(&event, "violations", violations);
-    put_violations(&event, "findings", &findings);
-    link_send(attempt->link, &event);
-    return 0;
-}
-
-/* The patch's own rules. False: the verdict is set. */
-static bool patch_acceptable(struct attempt *attempt,
-                             const struct violations *violations)
-{
-    struct attempt_verdict *verdict = attempt->verdict;
-
-    if (violations->count) {
-        verdict_set(verdict, "failed", "policy", "%s%s",
-                    violations->items[0].message,
-                    violations->count > 1 ? " (and more)" : "");
-        return false;
-    }
-    if (attempt->task->changes == CHANGES_REQUIRED && !attempt->summary.count) {
-        verdict_set(verdict, "failed", "no_changes",
-                    "the agent changed nothing");
-        return false;
-    }
-    if (attempt->task->changes == CHANGES_NONE && attempt->summary.count) {
-        verdict_set(verdict, "failed", "unexpected_changes",
-                    "%zu files were changed; the task allows none",
-                    attempt->summary.count);
-        return false;
-    }
-    return true;
 }
 
 /* ---- final message ----------------------------------------------------- */
@@ -310,22 +100,17 @@ static bool agent_ends_well(struct attempt *attempt, enum agent_end end,
         verdict_set(verdict, "failed", "budget", "%s", agent->text);
         break;
     case AGENT_TIMEOUT:
-        timed_out(attempt->task, verdict);
+        attempt_timed_out(attempt->task, verdict);
         break;
     case AGENT_STOPPED:
         verdict_set(verdict, "skipped", link_stop_reason(agent->stop),
                     "stopped after turn %" PRId64, agent->turn);
         break;
     case AGENT_ERROR:
-        verdict_from_failure(attempt->request, err, verdict);
+        attempt_failed(attempt->request, err, verdict);
         break;
     }
     return false;
-}
-
-static void tell(struct attempt *attempt, struct span text)
-{
-    conversation_add_message(attempt->agent.conversation, "user", text);
 }
 
 /* Until the message fits output_schema: one repair. */
@@ -353,108 +138,8 @@ static bool run_agent(struct attempt *attempt)
                           "required: %s. Answer with the corrected JSON and "
                           "nothing else.",
                           err.text);
-        tell(attempt, (struct span){text, strlen(text)});
+        attempt_tell(attempt, (struct span){text, strlen(text)});
     }
-}
-
-/* ---- verification ------------------------------------------------------ */
-
-static void note_verify(struct attempt *attempt, const struct checked *checked)
-{
-    struct json event = link_begin(attempt->link, "verify_finished");
-
-    json_member_int(&event, "attempt", attempt->request->number);
-    json_member_int(&event, "round", attempt->verify_rounds);
-    json_member_bool(&event, "passed", checked->passed);
-    json_key(&event, "failed_step");
-    if (checked->failed)
-        json_string(&event, checked->failed->name);
-    else
-        json_null(&event);
-    link_send(attempt->link, &event);
-}
-
-/* The tree that the patch text itself gives, with the pinned paths as they
- * were: what is verified is what the user will apply. */
-static int tree_to_verify(struct attempt *attempt, struct object_id *tree,
-                          struct error *err)
-{
-    const struct mirror *mirror = attempt->request->mirror;
-    const struct strings *pin = &attempt->task->verify_pin;
-    struct object_id applied;
-
-    if (patch_apply_text(mirror, attempt->base, buffer_span(&attempt->patch),
-                         &applied, err))
-        return -1;
-    if (strcmp(applied.hex, attempt->tree.hex) != 0)
-        return error_set(err, ERROR_INTERNAL,
-                         "the patch does not give the tree that it was made "
-                         "from");
-    return snapshot_pin(mirror, applied, attempt->base, pin->items, pin->count,
-                        tree, err);
-}
-
-static void tell_failure(struct attempt *attempt, const struct checked *checked)
-{
-    CLEANUP(buffer_free) struct buffer text = {0};
-    const struct step_run *run = &checked->run;
-
-    buffer_init(&text, FEEDBACK_BYTES * 8);
-    buffer_addf(&text,
-                "Your patch was applied to a clean checkout and checked "
-                "there. The check '%s' failed: `%s` ",
-                checked->failed->name, checked->failed->run);
-    if (run->result == STEP_TIMEOUT)
-        buffer_add_string(&text, "did not end in its time.");
-    else if (run->result == STEP_KILLED)
-        buffer_addf(&text, "was killed by signal %d.%s%s",
-                    WTERMSIG(run->status),
-                    run->limit ? " It reached the limit: " : "",
-                    run->limit ? sandbox_limit_name(run->limit) : "");
-    else
-        buffer_addf(&text, "exited with code %d.", WEXITSTATUS(run->status));
-    buffer_add_string(&text, " Its output:\n\n");
-    output_render(&run->output, FEEDBACK_BYTES, &text);
-    buffer_add_string(&text, "\n\nFind the cause and fix it; then end with a "
-                             "final message again.");
-    tell(attempt, buffer_span(&text));
-}
-
-enum proof { PROVEN, TRY_AGAIN, SETTLED };
-
-/* Verifies. TRY_AGAIN: the agent has been told why it failed. */
-static enum proof verify(struct attempt *attempt)
-{
-    struct attempt_request *request = attempt->request;
-    struct attempt_verdict *verdict = attempt->verdict;
-    struct object_id tree;
-    struct checked checked;
-    struct error err;
-    enum proof proof = PROVEN;
-
-    memset(&checked, 0, sizeof(checked));
-    attempt->verify_rounds++;
-    if (tree_to_verify(attempt, &tree, &err) ||
-        check_tree(request, tree, "verify", attempt->verify_rounds, &checked,
-                   &err)) {
-        verdict_from_failure(request, &err, verdict);
-        output_free(&checked.run.output);
-        return SETTLED;
-    }
-    note_verify(attempt, &checked);
-    if (!checked.passed) {
-        proof = attempt->verify_rounds <= attempt->task->fix_attempts
-                    ? TRY_AGAIN
-                    : SETTLED;
-        verdict_set(
-            verdict, "failed", "verify", "check '%s' failed%s%s",
-            checked.failed->name, checked.run.limit ? " at the limit: " : "",
-            checked.run.limit ? sandbox_limit_name(checked.run.limit) : "");
-        if (proof == TRY_AGAIN)
-            tell_failure(attempt, &checked);
-    }
-    output_free(&checked.run.output);
-    return proof;
 }
 
 /* ---- whole ------------------------------------------------------------- */
@@ -462,6 +147,7 @@ static enum proof verify(struct attempt *attempt)
 static int open_place(struct attempt *attempt, struct error *err)
 {
     struct attempt_request *request = attempt->request;
+    const struct record *record = request->record;
     CLEANUP(mem_free) char *scratch = mem_format("%s/agent", request->scratch);
     struct place_request open = {.task = attempt->task,
                                  .link = attempt->link,
@@ -472,16 +158,41 @@ static int open_place(struct attempt *attempt, struct error *err)
                                  .filter = request->filter,
                                  .purpose = "agent",
                                  .attempt = request->number,
+                                 .existing = record != NULL,
                                  .deadline = request->deadline};
 
-    if (place_open(&open, &attempt->place, err) ||
-        run_setup(&attempt->place, 1, err))
+    if (place_open(&open, &attempt->place, err))
+        return -1;
+    if (record) {
+        attempt->after_setup = record->after_setup;
+        return 0;
+    }
+    if (checks_set_up(&attempt->place, 1, err))
         return -1;
     attempt->after_setup = attempt->base;
     if (attempt->task->setup.count)
-        return take_snapshot(attempt, attempt->base, &attempt->after_setup,
+        return attempt_snapshot(attempt, attempt->base, &attempt->after_setup,
                              err);
     return 0;
+}
+
+static void note_prompt(struct attempt *attempt, const struct prompt *prompt,
+                        const struct documents *documents)
+{
+    struct json event = link_begin(attempt->link, "prompt_made");
+
+    json_member_int(&event, "attempt", attempt->request->number);
+    json_member_string(&event, "prefix", prompt->key);
+    json_member_int(&event, "bytes",
+                    (int64_t)(prompt->head.length + prompt->items.length));
+    json_key(&event, "problems");
+    json_array(&event);
+    for (size_t i = 0; i < documents->problem_count && i < PROBLEMS_TOLD_MAX;
+         i++)
+        json_bytes(&event, documents->problems[i],
+                   strnlen(documents->problems[i], 1000));
+    json_end(&event);
+    link_send(attempt->link, &event);
 }
 
 /* Agent, patch, checks, until proven or settled. */
@@ -494,20 +205,91 @@ static void work(struct attempt *attempt)
     while (proof == TRY_AGAIN) {
         bool ended = run_agent(attempt);
 
-        /* Whatever the end was, what was done until then is kept. */
-        if (make_patch(attempt, &violations, &err)) {
+        /* What still runs would change what is looked at. */
+        if (sandbox_end_commands(attempt->place.sandbox, &err)) {
             if (ended)
-                verdict_from_failure(attempt->request, &err, attempt->verdict);
+                attempt_failed(attempt->request, &err, attempt->verdict);
             return;
         }
-        if (!ended || !patch_acceptable(attempt, &violations))
+        /* Whatever the end was, what was done until then is kept. */
+        if (attempt_make_patch(attempt, &violations, &err)) {
+            if (ended)
+                attempt_failed(attempt->request, &err, attempt->verdict);
             return;
-        proof = attempt->task->verify.count ? verify(attempt) : PROVEN;
+        }
+        if (!ended) {
+            attempt_land(attempt);
+            return;
+        }
+        if (!attempt_patch_acceptable(attempt, &violations))
+            return;
+        proof = attempt->task->verify.count ? attempt_verify(attempt) : PROVEN;
     }
     if (proof == PROVEN)
         verdict_set(attempt->verdict, "passed",
                     attempt->task->verify.count ? "verified" : "completed",
                     "%s", "");
+}
+
+/* The agent of a new attempt, told all that comes before its first turn. */
+static int begin_agent(struct attempt *attempt,
+                       struct conversation *conversation, struct error *err)
+{
+    const struct attempt_request *request = attempt->request;
+    const struct prompt_place place = {
+        .workspace = sandbox_directory(attempt->place.sandbox),
+        .home = sandbox_home(attempt->place.sandbox),
+        .temporary = sandbox_temporary(attempt->place.sandbox),
+        .shell = attempt->place.shell};
+    CLEANUP(documents_free) struct documents documents = {.agent_count = 0};
+    CLEANUP(prompt_free) struct prompt prompt;
+    const struct prompt_request wanted = {.task = attempt->task,
+                                          .documents = &documents,
+                                          .place = &place,
+                                          .index = request->index,
+                                          .jobs = request->run->jobs};
+
+    memset(&prompt, 0, sizeof(prompt));
+    if (documents_read(request->mirror, attempt->task, &documents, err))
+        return -1;
+    prompt_make(&wanted, &prompt);
+    note_prompt(attempt, &prompt, &documents);
+    record_begun(attempt->link, request->number, attempt->base,
+                 attempt->after_setup, prompt.key, buffer_span(&prompt.head));
+    prompt_begin(&prompt, conversation, attempt->link);
+    snprintf(attempt->key, sizeof(attempt->key), "%s", prompt.key);
+    attempt->agent.conversation = conversation;
+    record_prefix(&attempt->agent);
+    return 0;
+}
+
+/* The agent of an attempt that was cut off, as its record has it. */
+static void resume_agent(struct attempt *attempt,
+                         struct conversation *conversation)
+{
+    struct record *record = attempt->request->record;
+    struct agent *agent = &attempt->agent;
+    bool answered = record->has_last && calls_count(&record->last) > 0;
+
+    record_answer_interrupted(record);
+    if (record->has_last && !answered) {
+        agent->resumed = record->last;
+        agent->has_resumed = true;
+        memset(&record->last, 0, sizeof(record->last));
+        record->has_last = false;
+    }
+    *conversation = record->conversation;
+    memset(&record->conversation, 0, sizeof(record->conversation));
+    snprintf(attempt->key, sizeof(attempt->key), "%s", record->key);
+    agent->conversation = conversation;
+    agent->turn = record->turn;
+    agent->budget.totals = record->totals;
+    agent->budget.told = record->told;
+    agent->context_tokens = record->context_tokens;
+    agent->context_bytes = record->context_bytes;
+    agent->compactions = record->compactions;
+    agent->since_compaction = record->since_compaction;
+    attempt->verify_rounds = attempt->request->verify_rounds;
 }
 
 static void run_with_model(struct attempt *attempt, struct model *model)
@@ -522,26 +304,28 @@ static void run_with_model(struct attempt *attempt, struct model *model)
         .environment = (const char *const *)attempt->place.environment.items,
         .deadline = request->deadline,
         .sessions = sessions_open()};
-    const struct prompt_place place = {
-        .workspace = sandbox_directory(attempt->place.sandbox),
-        .home = sandbox_home(attempt->place.sandbox),
-        .temporary = sandbox_temporary(attempt->place.sandbox),
-        .shell = attempt->place.shell};
-    struct conversation conversation;
+    struct conversation conversation = {.items = 0};
+    struct error err;
 
-    prompt_begin(&conversation, attempt->task, &place, attempt->link);
     attempt->agent = (struct agent){.task = attempt->task,
                                     .model = model,
                                     .tools = &tools,
-                                    .conversation = &conversation,
                                     .link = attempt->link,
+                                    .prefix_key = attempt->key,
                                     .attempt = request->number,
-                                    .deadline = request->deadline,
-                                    .totals = request->totals};
+                                    .deadline = request->deadline};
+    attempt->agent.budget = (struct budget){.limits = &attempt->task->budget,
+                                            .run = request->run,
+                                            .totals = request->totals};
     buffer_init(&attempt->agent.final, MODEL_REPLY_BYTES_MAX);
-    work(attempt);
-    request->totals = attempt->agent.totals;
-    buffer_free(&attempt->agent.final);
+    if (request->record)
+        resume_agent(attempt, &conversation);
+    if (!request->record && begin_agent(attempt, &conversation, &err))
+        attempt_failed(request, &err, attempt->verdict);
+    else
+        work(attempt);
+    request->totals = attempt->agent.budget.totals;
+    agent_free(&attempt->agent);
     conversation_free(&conversation);
     sessions_close(tools.sessions);
 }
@@ -562,9 +346,10 @@ void attempt_run(struct attempt_request *request,
     model =
         model_open(request->task->model, request->key, request->task->id, &err);
     if (!model || open_place(&attempt, &err))
-        verdict_from_failure(request, &err, verdict);
+        attempt_failed(request, &err, verdict);
     else
         run_with_model(&attempt, model);
+    attempt.place.keep = true; /* the caller knows for how long */
     place_close(&attempt.place);
     buffer_free(&attempt.patch);
     patch_summary_free(&attempt.summary);

@@ -4,6 +4,7 @@
 #define NIGHTJAR_RUNNER_ATTEMPT_H
 
 #include "runner/agent/loop.h"
+#include "runner/agent/record.h"
 #include "runner/link.h"
 #include "tasks/mirror.h"
 
@@ -22,12 +23,17 @@ struct attempt_request {
     const char *key;     /* of the model; may be NULL */
     const char *checkouts;
     const struct sandbox_filter *filter;
+    const struct run_settings *run;
+    size_t index;   /* of the task in its plan */
     int64_t number; /* from 1 */
     int64_t deadline;
     struct agent_totals totals; /* of the attempts before */
+    struct record *record; /* to go on from; NULL: a new attempt */
+    int64_t verify_rounds; /* that were before */
 };
 
-/* Tries once. Always gives a verdict; totals are brought forward. */
+/* Tries once. Always gives a verdict; totals are brought forward. The
+ * workspace stays in the scratch folder. */
 void attempt_run(struct attempt_request *request,
                  struct attempt_verdict *verdict);
 

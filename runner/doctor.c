@@ -94,7 +94,7 @@ int doctor_command(const struct options *options)
     if (options->format == HELP_MARKDOWN)
         return print_calls();
     sandbox_prepare_groups();
-    if (guard_start(&guard, &err)) {
+    if (guard_start(&guard, NULL, &err)) {
         print_error(&err);
         return STATUS_UNFIT;
     }

@@ -43,12 +43,13 @@ static void rules(struct buffer *out, const struct policy *policy)
     static const char *const tools[] = {"exec", "patch", "image", "plan", "*"};
 
     for (size_t i = 0; i < policy->approve_count; i++) {
+        static const char *const decisions[] = {"allow", "deny", "review"};
         const struct approve_rule *rule = &policy->approve[i];
         CLEANUP(buffer_free) struct buffer text = {0};
 
         buffer_init(&text, (size_t)1 << 20);
         buffer_addf(&text, "%s %s",
-                    rule->decision == RULE_ALLOW ? "allow" : "deny",
+                    decisions[rule->decision],
                     tools[rule->tool]);
         for (size_t w = 0; w < rule->argv.count; w++)
             buffer_addf(&text, " %s", rule->argv.items[w]);

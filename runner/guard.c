@@ -50,7 +50,8 @@ static _Noreturn void guard_main(int pipe, const char *scratch)
     do {
         got = read(0, &byte, 1);
     } while (got > 0 || (got < 0 && errno == EINTR));
-    remove_patiently(scratch);
+    if (scratch)
+        remove_patiently(scratch);
     sandbox_sweep_groups();
     _exit(0);
 }
@@ -89,6 +90,20 @@ static void remove_stale(const char *folder)
         closedir(directory);
 }
 
+static int take_folder(struct guard *guard, const char *directory,
+                       struct error *err)
+{
+    CLEANUP(mem_free) char *root = realpath(directory, NULL);
+
+    if (!root)
+        return error_set_errno(err, ERROR_IO, errno, "%s", directory);
+    guard->scratch = mem_format("%s/work", root);
+    if (mkdir(guard->scratch, 0700) && errno != EEXIST)
+        return error_set_errno(err, ERROR_IO, errno, "mkdir %s",
+                               guard->scratch);
+    return 0;
+}
+
 static int make_folder(struct guard *guard, struct error *err)
 {
     const char *folder = temporary_folder();
@@ -108,28 +123,29 @@ static int make_folder(struct guard *guard, struct error *err)
     return 0;
 }
 
-int guard_start(struct guard *guard, struct error *err)
+int guard_start(struct guard *guard, const char *directory, struct error *err)
 {
     int ends[2];
 
     *guard = (struct guard){.lock = -1, .pipe = -1};
-    if (make_folder(guard, err)) {
-        guard_end(guard);
+    if (directory ? take_folder(guard, directory, err)
+                  : make_folder(guard, err)) {
+        guard_leave(guard);
         return -1;
     }
     if (pipe2(ends, O_CLOEXEC)) {
         error_set_errno(err, ERROR_IO, errno, "pipe");
-        guard_end(guard);
+        guard_leave(guard);
         return -1;
     }
     guard->pid = fork();
     if (guard->pid == 0)
-        guard_main(ends[0], guard->scratch);
+        guard_main(ends[0], directory ? NULL : guard->scratch);
     close(ends[0]);
     guard->pipe = ends[1];
     if (guard->pid < 0) {
         error_set_errno(err, ERROR_IO, errno, "fork");
-        guard_end(guard);
+        guard_leave(guard);
         return -1;
     }
     return 0;
@@ -146,16 +162,21 @@ static void await_end(pid_t pid)
         waitpid(pid, NULL, 0);
 }
 
-void guard_end(struct guard *guard)
+void guard_leave(struct guard *guard)
 {
-    struct error ignored;
-
-    if (guard->scratch)
-        file_remove_tree(AT_FDCWD, guard->scratch, &ignored);
     fd_reset(&guard->pipe);
     fd_reset(&guard->lock);
     if (guard->pid > 0)
         await_end(guard->pid);
     free(guard->scratch);
     *guard = (struct guard){.lock = -1, .pipe = -1};
+}
+
+void guard_end(struct guard *guard)
+{
+    struct error ignored;
+
+    if (guard->scratch)
+        file_remove_tree(AT_FDCWD, guard->scratch, &ignored);
+    guard_leave(guard);
 }

@@ -26,6 +26,8 @@ size_t link_length_max(enum link_kind kind)
     static const size_t lengths[LINK_KINDS] = {
         [LINK_EVENT] = EVENT_BYTES_MAX,
         [LINK_TRANSCRIPT] = LINK_TRANSCRIPT_MAX,
+        [LINK_RECORD] = LINK_TRANSCRIPT_MAX,
+        [LINK_ASK] = LINK_ASK_MAX,
         [LINK_ARTIFACT] = LINK_NAME_MAX,
         [LINK_CONTENT] = LINK_CONTENT_MAX,
         [LINK_END] = 0,
@@ -85,7 +87,8 @@ void link_send(struct link *link, struct json *event)
     send_frame(link, LINK_EVENT, buffer_span(&link->event));
 }
 
-void link_transcript(struct link *link, struct span line)
+static void send_line(const struct link *link, enum link_kind kind,
+                      struct span line)
 {
     CLEANUP(mem_free) char *copy = NULL;
 
@@ -96,7 +99,59 @@ void link_transcript(struct link *link, struct span line)
     }
     copy = mem_bytes(line.data, line.length);
     secrets_mask(link->secrets, copy, line.length);
-    send_frame(link, LINK_TRANSCRIPT, (struct span){copy, line.length});
+    send_frame(link, kind, (struct span){copy, line.length});
+}
+
+void link_transcript(struct link *link, struct span line)
+{
+    send_line(link, LINK_TRANSCRIPT, line);
+}
+
+/* The supervisor answers each question, also when it is stopping the run; a
+ * supervisor that is gone ends this process. */
+static bool await_answer(struct link *link)
+{
+    for (;;) {
+        char byte;
+        ssize_t got = recv(link->fd, &byte, 1, 0);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got != 1)
+            _exit(1);
+        if (byte == LINK_YES || byte == LINK_NO)
+            return byte == LINK_YES;
+        link->stop = (enum link_stop)byte;
+    }
+}
+
+void link_record(struct link *link, struct span line)
+{
+    send_line(link, LINK_RECORD, line);
+    await_answer(link);
+}
+
+struct json link_ask_begin(struct link *link, const char *what)
+{
+    struct json ask;
+
+    buffer_clear(&link->event);
+    ask = json_to(&link->event);
+    json_object(&ask);
+    json_member_string(&ask, "ask", what);
+    return ask;
+}
+
+void link_tell(struct link *link, struct json *ask)
+{
+    json_end(ask);
+    send_frame(link, LINK_ASK, buffer_span(&link->event));
+}
+
+bool link_ask(struct link *link, struct json *ask)
+{
+    link_tell(link, ask);
+    return await_answer(link);
 }
 
 void link_artifact(struct link *link, const char *name, struct span content)
@@ -120,10 +175,12 @@ void link_artifact(struct link *link, const char *name, struct span content)
 enum link_stop link_asked(struct link *link)
 {
     char byte;
-    ssize_t got = recv(link->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
 
-    /* Peeked, so that every later question has the same answer. */
-    return got == 1 ? (enum link_stop)byte : LINK_GO_ON;
+    /* Kept, so that every later question has the same answer; and left to be
+     * seen, so that what waits for the socket wakes up each time. */
+    if (!link->stop && recv(link->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 1)
+        link->stop = (enum link_stop)byte;
+    return link->stop;
 }
 
 const char *link_stop_reason(enum link_stop stop)

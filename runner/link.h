@@ -3,7 +3,8 @@
  * A frame is a head (kind, length) and that many bytes. The supervisor
  * distrusts all of it: each kind has a greatest length and a place where it
  * may come; anything else ends the worker. In the other direction single
- * bytes ask the worker to stop.
+ * bytes answer, one for each question, and ask the worker to stop, at any
+ * time.
  *
  * Everything that a worker sends has passed secrets_mask. */
 #ifndef NIGHTJAR_RUNNER_LINK_H
@@ -17,6 +18,8 @@
 enum link_kind {
     LINK_EVENT,      /* one event of tasks/event.h, without time of arrival */
     LINK_TRANSCRIPT, /* one JSON line for the attempt's transcript */
+    LINK_RECORD,     /* the same, answered once it is on disk */
+    LINK_ASK,        /* a question to the run (gate.h), perhaps answered */
     LINK_ARTIFACT,   /* starts a file: its name */
     LINK_CONTENT,    /* more bytes of that file */
     LINK_END,        /* that file is whole */
@@ -26,6 +29,7 @@ enum link_kind {
 #define LINK_TRANSCRIPT_MAX ((size_t)64 << 20)
 #define LINK_CONTENT_MAX ((size_t)256 << 10)
 #define LINK_NAME_MAX 64
+#define LINK_ASK_MAX 4096
 
 struct link_head {
     uint32_t kind;
@@ -41,6 +45,10 @@ enum link_stop {
     LINK_STOP_FAILURES = 'p',
 };
 
+/* What it answers. */
+#define LINK_YES 'y'
+#define LINK_NO 'n'
+
 /* The reason of a verdict `skipped` for such a stop. */
 const char *link_stop_reason(enum link_stop stop);
 
@@ -50,6 +58,7 @@ struct link {
     const char *task;
     const struct secrets *secrets;
     struct buffer event; /* for building events: link_begin, link_send */
+    enum link_stop stop; /* that came while an answer was waited for */
 };
 
 void link_init(struct link *link, int fd, const char *task,
@@ -65,6 +74,15 @@ void link_send(struct link *link, struct json *event);
 
 /* Sends one line of the transcript (without newline). */
 void link_transcript(struct link *link, struct span line);
+
+/* The same, and waits until it and all lines before it are on disk. */
+void link_record(struct link *link, struct span line);
+
+/* Starts a question or a notice to the run; add members, then link_tell, or
+ * link_ask, which waits: true for yes. */
+struct json link_ask_begin(struct link *link, const char *what);
+void link_tell(struct link *link, struct json *ask);
+bool link_ask(struct link *link, struct json *ask);
 
 /* Sends a file of the task's folder: "patch.diff", "final.md", "logs/…". */
 void link_artifact(struct link *link, const char *name, struct span content);

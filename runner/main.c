@@ -6,11 +6,14 @@
 #include <yaml.h>
 
 #include "base/memory.h"
+#include "runner/agent/policy_default.h"
 #include "runner/doctor.h"
 #include "runner/model/model.h"
 #include "runner/options.h"
+#include "runner/prompt_command.h"
 #include "runner/run.h"
 #include "runner/sandbox_command.h"
+#include "runner/why.h"
 #include "tasks/mirror.h"
 
 #define HELP_BYTES_MAX ((size_t)4 << 20)
@@ -117,6 +120,15 @@ static int version(void)
     return fflush(stdout) ? STATUS_INTERNAL : 0;
 }
 
+static int print_policy(void)
+{
+    CLEANUP(buffer_free) struct buffer text = {0};
+
+    buffer_init(&text, HELP_BYTES_MAX);
+    policy_default_write(&text);
+    return print(&text);
+}
+
 static int dispatch(const struct options *options)
 {
     if (options->help)
@@ -128,6 +140,12 @@ static int dispatch(const struct options *options)
         return check_command(options);
     case COMMAND_REPORT:
         return report_command(options);
+    case COMMAND_PROMPT:
+        return prompt_command(options);
+    case COMMAND_WHY:
+        return why_command(options);
+    case COMMAND_POLICY:
+        return print_policy();
     case COMMAND_SANDBOX:
         return sandbox_command(options);
     case COMMAND_DOCTOR:

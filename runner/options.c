@@ -145,6 +145,22 @@ static int check_arguments(const struct options *options, struct error *err)
         error_set(err, ERROR_USAGE, "%s needs %s", text->name, text->arguments);
         return error_hint(err, "'nightjar help %s' has examples", text->name);
     }
+    if (options->command == COMMAND_RUN) {
+        if (!options->resume && !options->arguments.count) {
+            error_set(err, ERROR_USAGE, "run needs MANIFEST...");
+            return error_hint(err, "'nightjar help run' has examples");
+        }
+        if (options->resume &&
+            (options->arguments.count || options->filters.count ||
+             options->params.count || options->out || options->dry_run ||
+             options->record || options->replay))
+            return error_set(err, ERROR_USAGE,
+                             "--resume takes manifests, filters, params and "
+                             "the folder from the run");
+        if (options->record && options->replay)
+            return error_set(err, ERROR_USAGE,
+                             "--record and --replay exclude each other");
+    }
     if (options->arguments.count > text->most)
         return error_set(err, ERROR_USAGE, "%s: unexpected argument '%s'",
                          text->name, options->arguments.items[text->most]);

@@ -17,6 +17,9 @@ enum command {
     COMMAND_RUN,
     COMMAND_CHECK,
     COMMAND_REPORT,
+    COMMAND_PROMPT,
+    COMMAND_WHY,
+    COMMAND_POLICY,
     COMMAND_SANDBOX,
     COMMAND_DOCTOR,
     COMMAND_SCHEMA,
@@ -60,6 +63,10 @@ struct options {
     int64_t jobs;               /* -1: as the manifest says */
     const char *out;
     const char *model_url;
+    const char *resume; /* a run directory to go on with */
+    const char *record; /* a folder for exchanges */
+    const char *replay;
+    const char *task; /* the id of one */
     bool dry_run;
     enum verbosity verbosity;
     enum color_mode color;

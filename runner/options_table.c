@@ -66,6 +66,41 @@ static int apply_model_url(struct options *options, const char *value,
     return 0;
 }
 
+static int apply_resume(struct options *options, const char *value,
+                        struct error *err)
+{
+    if (!*value)
+        return error_set(err, ERROR_USAGE, "--resume: expected a folder");
+    options->resume = value;
+    return 0;
+}
+
+static int apply_record(struct options *options, const char *value,
+                        struct error *err)
+{
+    if (!*value)
+        return error_set(err, ERROR_USAGE, "--record: expected a folder");
+    options->record = value;
+    return 0;
+}
+
+static int apply_replay(struct options *options, const char *value,
+                        struct error *err)
+{
+    if (!*value)
+        return error_set(err, ERROR_USAGE, "--replay: expected a folder");
+    options->replay = value;
+    return 0;
+}
+
+static int apply_task(struct options *options, const char *value,
+                      struct error *err)
+{
+    (void)err;
+    options->task = value;
+    return 0;
+}
+
 static int apply_dry_run(struct options *options, const char *value,
                          struct error *err)
 {
@@ -140,7 +175,7 @@ static int apply_help(struct options *options, const char *value,
 
 const struct command_text command_texts[COMMANDS] = {
     [COMMAND_RUN] =
-        {"run", "MANIFEST...", 1, OPTIONS_LIST_MAX,
+        {"run", "MANIFEST...", 0, OPTIONS_LIST_MAX,
          "work on every task of the manifests",
          "Takes every task from its repository to a verified patch: clones "
          "it, lets the model work on it in a sandbox, applies the patch to a "
@@ -154,7 +189,9 @@ const struct command_text command_texts[COMMANDS] = {
          "written in both cases.",
          "nightjar run tasks.yaml  # all tasks\n"
          "nightjar run tasks.yaml --filter 'fix-*' --jobs 4  # some of them\n"
-         "nightjar run tasks.yaml --dry-run  # show what would be done"},
+         "nightjar run tasks.yaml --dry-run  # show what would be done\n"
+         "nightjar run --resume .nightjar/runs/ID  # go on with one that was "
+         "cut off"},
     [COMMAND_CHECK] =
         {"check", "MANIFEST...", 1, OPTIONS_LIST_MAX,
          "check manifests and list their tasks",
@@ -169,6 +206,28 @@ const struct command_text command_texts[COMMANDS] = {
          "nightjar report .nightjar/runs/ID --report junit  # to standard "
          "output\n"
          "nightjar report out --report json=report.json  # to a file"},
+    [COMMAND_PROMPT] =
+        {"prompt", "MANIFEST...", 1, OPTIONS_LIST_MAX,
+         "print what the model is sent first",
+         "Fetches the repository and prints, for each part of a task's first "
+         "request, what it is, about how many tokens it has, and its text as "
+         "the model gets it. With --json, prints the request's body, byte for "
+         "byte as it would be sent. Needs no key, and sends nothing.",
+         "nightjar prompt tasks.yaml --task fix-login  # of one task\n"
+         "nightjar prompt tasks.yaml --json | jq .tools  # a part of it"},
+    [COMMAND_WHY] =
+        {"why", "RUN_DIRECTORY TASK", 2, 2,
+         "tell what was decided about a task's tool calls",
+         "Prints each tool call of a task with the decision about it, the rule "
+         "that made it and the reason, as its events have it. Rules are named "
+         "by file and line; default:LINE is a line of what 'nightjar policy' "
+         "prints.",
+         "nightjar why .nightjar/runs/ID fix-login  # all calls of a task"},
+    [COMMAND_POLICY] =
+        {"policy", "", 0, 0, "print the rules that every policy ends with",
+         "Prints the default rules about tool calls, as the part of a manifest "
+         "that would say the same. They follow after a manifest's own.",
+         "nightjar policy  # what is denied when nothing else is said"},
     [COMMAND_SANDBOX] =
         {"sandbox", "-- COMMAND...", 1, OPTIONS_WORDS,
          "run a command in the sandbox that tasks have",
@@ -221,9 +280,25 @@ const struct option_text option_texts[] = {
      apply_out},
     {"--filter", NULL, "GLOB", FOR(COMMAND_RUN) | FOR(COMMAND_CHECK),
      "Only tasks whose id matches; may be given several times.", apply_filter},
-    {"--param", "-p", "NAME=VALUE", FOR(COMMAND_RUN) | FOR(COMMAND_CHECK),
+    {"--param", "-p", "NAME=VALUE",
+     FOR(COMMAND_RUN) | FOR(COMMAND_CHECK) | FOR(COMMAND_PROMPT),
      "Sets a parameter of the manifest; may be given several times.",
      apply_param},
+    {"--resume", NULL, "DIR", FOR(COMMAND_RUN),
+     "Goes on with the run of that directory, in place of manifests: tasks "
+     "without a result from their last response on, which is not paid for "
+     "again; those that ended in an error again as well.",
+     apply_resume},
+    {"--record", NULL, "DIR", FOR(COMMAND_RUN),
+     "Keeps every exchange with the model in that folder, new or empty.",
+     apply_record},
+    {"--replay", NULL, "DIR", FOR(COMMAND_RUN),
+     "Takes every response from such a folder: no key, no network, and the "
+     "same reports each time. A request that differs from the recorded one "
+     "ends its task, and is shown.",
+     apply_replay},
+    {"--task", NULL, "ID", FOR(COMMAND_PROMPT),
+     "The task; default: the first.", apply_task},
     {"--dry-run", NULL, NULL, FOR(COMMAND_RUN),
      "Prints each task with its resolved policy and the operations that build "
      "its sandbox, and runs nothing.",
@@ -287,9 +362,10 @@ const struct option_text option_texts[] = {
     {"--without", NULL, "LAYERS", FOR(COMMAND_SANDBOX),
      "Does as if the host lacked these layers, to see what is left.",
      apply_without},
-    {"--json", NULL, NULL, FOR(COMMAND_SANDBOX) | FOR(COMMAND_DOCTOR),
-     "A report as JSON: of doctor on standard output, of sandbox as the last "
-     "line on standard error.",
+    {"--json", NULL, NULL,
+     FOR(COMMAND_SANDBOX) | FOR(COMMAND_DOCTOR) | FOR(COMMAND_PROMPT),
+     "As JSON: the report of doctor on standard output, that of sandbox as the "
+     "last line on standard error; the body of prompt's request.",
      apply_json},
     {"--man", NULL, NULL, FOR(COMMAND_HELP), "The manual as a man page.",
      apply_man},
@@ -331,7 +407,7 @@ const struct variable_text variable_texts[] = {
     {"SSH_AUTH_SOCK", "the SSH agent, for ssh clones"},
     {"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "proxies for models and clones"},
     {"SSL_CERT_FILE, SSL_CERT_DIR", "certificates of authorities to trust"},
-    {"TMPDIR", "where checkouts are made during a run; default /tmp"},
+    {"TMPDIR", "for temporary folders of sandbox and doctor; default /tmp"},
     {"NO_COLOR", "no colour unless --color=always"},
 };
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "runner/lingering.h"
 #include "tasks/checkout.h"
 #include "tasks/event.h"
 #include "tasks/workspace.h"
@@ -185,6 +186,8 @@ static int check_out_plain(const struct place_request *request,
 
     spec->workspace = place->directory;
     spec->lower = NULL;
+    if (request->existing)
+        return 0;
     if (workspace_create(&workspace, err))
         return -1;
     return task->submodules ? workspace_add_submodules(&workspace, task->repo,
@@ -196,7 +199,7 @@ static int check_out_plain(const struct place_request *request,
 static int make_own(const struct place *place, const char *path,
                     struct error *err)
 {
-    if (mkdir(path, 0755) ||
+    if ((mkdir(path, 0755) && errno != EEXIST) ||
         (!geteuid() && chown(path, place->identity.uid, place->identity.gid)))
         return error_set_errno(err, ERROR_IO, errno, "make %s", path);
     return 0;
@@ -312,6 +315,8 @@ static int open_sandbox(const struct place_request *request,
     spec.filter = request->filter;
     spec.passage = passage;
     spec.no_overlay = &no_overlay;
+    if (request->existing)
+        no_overlay = access(place->overlay, F_OK) != 0;
     if (!no_overlay && prepare_overlay(request, place, &spec, err))
         return -1;
     if (!no_overlay)
@@ -320,6 +325,10 @@ static int open_sandbox(const struct place_request *request,
         return 0;
     if (!no_overlay)
         return -1;
+    if (request->existing && !access(place->overlay, F_OK))
+        return error_set(err, ERROR_SANDBOX,
+                         "the workspace is an overlay, which this host does "
+                         "not give now");
     fd_reset(&place->upper);
     mem_free(&place->lower);
     if (check_out_plain(request, place, &spec, err))
@@ -328,9 +337,27 @@ static int open_sandbox(const struct place_request *request,
     return place->sandbox ? 0 : -1;
 }
 
+const char *place_shell(void)
+{
+    return access("/bin/bash", X_OK) ? "/bin/sh" : "/bin/bash";
+}
+
+/* Who owns the files of a sandbox that was there before. */
+static void take_identity(struct place *place)
+{
+    CLEANUP(mem_free) char *home = mem_format("%s/home", place->scratch);
+    struct stat info;
+
+    if (!lstat(home, &info) && !geteuid())
+        place->identity =
+            (struct sandbox_identity){info.st_uid, info.st_gid};
+}
+
 int place_open(const struct place_request *request, struct place *place,
                struct error *err)
 {
+    CLEANUP(mem_free) char *process = NULL;
+
     *place = (struct place){
         .task = request->task,
         .link = request->link,
@@ -343,16 +370,23 @@ int place_open(const struct place_request *request, struct place *place,
         .root = -1,
         .upper = -1,
         .identity = sandbox_identity()};
-    place->shell = access("/bin/bash", X_OK) ? "/bin/sh" : "/bin/bash";
-    if (mkdir(place->scratch, 0700))
+    place->shell = place_shell();
+    if (mkdir(place->scratch, 0700) &&
+        !(request->existing && errno == EEXIST))
         return error_set_errno(err, ERROR_IO, errno, "mkdir %s",
                                place->scratch);
-    if (open_sandbox(request, place, err))
+    if (request->existing)
+        take_identity(place);
+    process = mem_format("%s/process", place->scratch);
+    if ((request->existing && lingering_wait(process, err)) ||
+        open_sandbox(request, place, err) ||
+        lingering_note(process, sandbox_first_process(place->sandbox), err))
         return -1;
     place->root = dup(sandbox_workspace(place->sandbox));
     if (place->root < 0)
         return error_set_errno(err, ERROR_IO, errno, "dup");
-    if ((place->lower && change_files(request, place, err)) ||
+    if ((place->lower && !request->existing &&
+         change_files(request, place, err)) ||
         check_directory(place, err))
         return -1;
     make_environment(place);
@@ -370,7 +404,7 @@ void place_close(struct place *place)
     fd_reset(&place->upper);
     environment_free(&place->environment);
     /* What stays, the supervisor removes with the task's scratch folder. */
-    if (place->scratch)
+    if (place->scratch && !place->keep)
         file_remove_tree(AT_FDCWD, place->scratch, &ignored);
     free(place->scratch);
     free(place->directory);

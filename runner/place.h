@@ -27,6 +27,7 @@ struct place {
     struct sandbox_identity identity;
     struct command_environment environment;
     const char *shell;
+    bool keep; /* closing leaves the files, for whoever goes on */
 };
 
 struct place_request {
@@ -39,16 +40,21 @@ struct place_request {
     const struct sandbox_filter *filter;
     const char *purpose; /* agent, verify or base: for the journal */
     int64_t attempt;
+    bool existing; /* the folder is there, with the files as they were left */
     int64_t deadline;
 };
 
-/* Checks out and opens the sandbox. On failure nothing runs. */
+/* Checks out, unless it exists, and opens the sandbox. On failure nothing
+ * runs. */
 int place_open(const struct place_request *request, struct place *place,
                struct error *err);
 
-/* Ends everything in it and removes it from disk. A folder that cannot be
+/* Ends everything in it and, unless it is kept, removes it from disk. A folder that cannot be
  * removed is left to the run's guard. Accepts a place that did not open. */
 void place_close(struct place *place);
+
+/* The shell of commands, the same for every sandbox on this host. */
+const char *place_shell(void);
 
 /* Sets what can be reached: what the step says, or, without one, the agent's
  * setting. Connections that are open are cut when it changes. */

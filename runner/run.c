@@ -267,16 +267,42 @@ static void wipe_keys(const struct plan *plan)
     }
 }
 
+static void put_list(struct json *json, const char *key,
+                     const struct option_list *list, bool paths)
+{
+    json_key(json, key);
+    json_array(json);
+    for (size_t i = 0; i < list->count; i++) {
+        CLEANUP(mem_free)
+        char *path = paths ? realpath(list->items[i], NULL) : NULL;
+
+        json_string(json, path ? path : list->items[i]);
+    }
+    json_end(json);
+}
+
+/* How the run was started, for --resume. */
+static void put_command(struct json *json, const struct options *options)
+{
+    json_key(json, "command");
+    json_object(json);
+    put_list(json, "manifests", &options->arguments, true);
+    put_list(json, "filters", &options->filters, false);
+    put_list(json, "params", &options->params, false);
+    json_member_int(json, "jobs", options->jobs);
+    json_member_text(json, "model_url", options->model_url);
+    json_end(json);
+}
+
 /* What was asked for, resolved, for whoever reads the directory later. */
-static int write_run_json(const struct supervision *supervision,
-                          struct error *err)
+static int make_run_json(const struct options *options,
+                         const struct supervision *supervision,
+                         struct buffer *text, struct error *err)
 {
     const struct plan *plan = supervision->plan;
-    CLEANUP(buffer_free) struct buffer text = {0};
     struct json json;
 
-    buffer_init(&text, TEXT_BYTES_MAX);
-    json = json_to(&text);
+    json = json_to(text);
     json_object(&json);
     json_member_string(&json, "format", "nightjar-run");
     json_member_int(&json, "version", 1);
@@ -284,6 +310,7 @@ static int write_run_json(const struct supervision *supervision,
     json_member_string(&json, "nightjar", NIGHTJAR_VERSION);
     json_member_string(&json, "libgit2", repositories_version());
     json_member_string(&json, "libcurl", model_library_version());
+    put_command(&json, options);
     json_key(&json, "tasks");
     json_array(&json);
     for (size_t i = 0; i < plan->count; i++) {
@@ -304,11 +331,49 @@ static int write_run_json(const struct supervision *supervision,
     }
     json_end(&json);
     json_end(&json);
-    if (json.full || buffer_add_byte(&text, '\n'))
+    if (json.full || buffer_add_byte(text, '\n'))
         return error_set(err, ERROR_IO, "run.json: too large");
-    secrets_mask(supervision->secrets, text.data, text.length);
+    secrets_mask(supervision->secrets, text->data, text->length);
+    return 0;
+}
+
+static int create_directory(const struct options *options,
+                            struct supervision *supervision, struct error *err)
+{
+    CLEANUP(buffer_free) struct buffer text = {0};
+
+    buffer_init(&text, TEXT_BYTES_MAX);
+    if (run_directory_create(supervision->directory, options->out, err) ||
+        make_run_json(options, supervision, &text, err))
+        return -1;
     return run_directory_write(supervision->directory, "run.json",
                                buffer_span(&text), err);
+}
+
+/* The directory of a run that was cut off, and what it says. */
+static int open_directory(const struct options *options,
+                          struct supervision *supervision,
+                          struct run_outcome *outcome, struct error *err)
+{
+    struct run_directory *directory = supervision->directory;
+    CLEANUP(buffer_free) struct buffer written = {0};
+    CLEANUP(buffer_free) struct buffer text = {0};
+
+    buffer_init(&written, TEXT_BYTES_MAX);
+    buffer_init(&text, TEXT_BYTES_MAX);
+    if (run_directory_open(directory, options->resume, err) ||
+        file_read(directory->fd, "run.json", &written, err) ||
+        read_outcome(options->resume, outcome, err))
+        return -1;
+    directory->run_id = mem_string(outcome->id);
+    if (make_run_json(options, supervision, &text, err) ||
+        resume_check(buffer_span(&written), buffer_span(&text), err))
+        return -1;
+    supervision->resume = resume_tasks(supervision->plan, outcome);
+    supervision->spent = (struct gate_amount){
+        .tokens = outcome->usage.input_tokens + outcome->usage.output_tokens,
+        .cost_microusd = outcome->usage.cost_microusd};
+    return 0;
 }
 
 static void block_signals(void)
@@ -340,9 +405,18 @@ static int finish(const struct options *options,
     return status;
 }
 
+static int prepare_directory(const struct options *options,
+                             struct supervision *supervision,
+                             struct run_outcome *before, struct error *err)
+{
+    return options->resume ? open_directory(options, supervision, before, err)
+                           : create_directory(options, supervision, err);
+}
+
 static int run_plan(const struct options *options, const struct plan *plan,
                     struct secrets *secrets)
 {
+    CLEANUP(outcome_free) struct run_outcome before = {.task_count = 0};
     CLEANUP(mem_free)
     const char **keys = mem_array(plan->count, sizeof(char *));
     CLEANUP(run_directory_close)
@@ -357,6 +431,7 @@ static int run_plan(const struct options *options, const struct plan *plan,
                               (options->color == COLOR_AUTO &&
                                isatty(STDERR_FILENO) && !getenv("NO_COLOR"))}};
     struct error err;
+    int status;
 
     if (take_keys(plan, secrets, keys, &err))
         return fail(&err);
@@ -364,10 +439,12 @@ static int run_plan(const struct options *options, const struct plan *plan,
     wipe_keys(plan);
     block_signals();
     if (models_start(&err) || repositories_start(&err) ||
-        run_directory_create(&directory, options->out, &err) ||
-        write_run_json(&supervision, &err) || supervise(&supervision, &err))
+        prepare_directory(options, &supervision, &before, &err))
         return fail(&err);
-    return finish(options, &directory, &err);
+    status = supervise(&supervision, &err) ? fail(&err)
+                                           : finish(options, &directory, &err);
+    free((void *)(uintptr_t)supervision.resume);
+    return status;
 }
 
 static int print_plan(const struct plan *plan)
@@ -381,7 +458,38 @@ static int print_plan(const struct plan *plan)
     return 0;
 }
 
+/* With --resume, the rest of the options are those of that run. */
+static int complete_options(struct options *options, struct arena *arena,
+                            struct error *err)
+{
+    CLEANUP(mem_free) char *path = NULL;
+    CLEANUP(buffer_free) struct buffer text = {0};
+
+    if (!options->resume)
+        return 0;
+    path = mem_format("%s/run.json", options->resume);
+    buffer_init(&text, TEXT_BYTES_MAX);
+    if (file_read(AT_FDCWD, path, &text, err)) {
+        err->kind = ERROR_USAGE;
+        return error_hint(err, "--resume wants the folder of a run");
+    }
+    return resume_options(buffer_span(&text), arena, options, err);
+}
+
+static int run_with(const struct options *options);
+
 int run_command(const struct options *options)
+{
+    CLEANUP(arena_free) struct arena arena = {NULL};
+    struct options completed = *options;
+    struct error err;
+
+    if (complete_options(&completed, &arena, &err))
+        return fail(&err);
+    return run_with(&completed);
+}
+
+static int run_with(const struct options *options)
 {
     struct secrets secrets = {.count = 0};
     struct plan plan;

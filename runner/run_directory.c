@@ -77,6 +77,40 @@ int run_directory_create(struct run_directory *directory, const char *out,
     return open_journal(directory, err);
 }
 
+/* Cuts off what stands behind the last newline. */
+static int cut_torn_line(int journal, struct error *err)
+{
+    off_t end = lseek(journal, 0, SEEK_END);
+    off_t kept = end;
+    char byte = 0;
+
+    while (kept > 0 && pread(journal, &byte, 1, kept - 1) == 1 && byte != '\n')
+        kept--;
+    if (end < 0 || (kept < end && ftruncate(journal, kept)))
+        return error_set_errno(err, ERROR_IO, errno, "journal");
+    return 0;
+}
+
+int run_directory_open(struct run_directory *directory, const char *path,
+                       struct error *err)
+{
+    *directory = (struct run_directory){.fd = -1, .journal = -1};
+    directory->path = mem_string(path);
+    directory->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory->fd >= 0)
+        directory->journal = openat(directory->fd, "journal.jsonl",
+                                    O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    if (directory->journal < 0) {
+        error_set_errno(err, ERROR_USAGE, errno, "%s", path);
+        return error_hint(err, "--resume wants the folder of a run");
+    }
+    if (flock(directory->journal, LOCK_EX | LOCK_NB)) {
+        error_set_errno(err, ERROR_USAGE, errno, "%s", path);
+        return error_hint(err, "a run is still at work in it");
+    }
+    return cut_torn_line(directory->journal, err);
+}
+
 void run_directory_close(struct run_directory *directory)
 {
     fd_reset(&directory->fd);

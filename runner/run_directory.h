@@ -25,6 +25,11 @@ struct run_directory {
  * holds a run already is refused (ERROR_USAGE). */
 int run_directory_create(struct run_directory *directory, const char *out,
                          struct error *err);
+/* Opens one that is there, to go on with it. A torn last line of its journal
+ * is cut off. Errors: ERROR_USAGE when there is none, or while a run is at
+ * work in it. */
+int run_directory_open(struct run_directory *directory, const char *path,
+                       struct error *err);
 void run_directory_close(struct run_directory *directory);
 
 /* Appends one line, newline included. With `durable` the next

@@ -144,7 +144,7 @@ static int open_sandbox(struct call *call, struct error *err)
 {
     sandbox_prepare_groups();
     if (git_guard_begin(call->workspace, &call->git, err) ||
-        guard_start(&call->guard, err))
+        guard_start(&call->guard, NULL, err))
         return -1;
     call->spec.scratch = call->guard.scratch;
     call->spec.passage = call->guard.scratch;

@@ -14,7 +14,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "runner/ending.h"
+#include "runner/gate.h"
 #include "runner/guard.h"
+#include "runner/run_journal.h"
 #include "runner/worker.h"
 #include "runner/worker_table.h"
 #include "tasks/event.h"
@@ -38,136 +41,34 @@ struct run {
     size_t next;   /* task to start */
     size_t done;   /* tasks with a verdict */
     size_t failed; /* of them: failed or error */
+    bool keep;     /* something is left to go on with */
     enum link_stop stop;
     int signal;    /* the first that came */
     bool stop_now; /* the second one */
-    int64_t tokens;
-    int64_t cost_microusd;
-    struct buffer line; /* for events of the supervisor */
-};
-
-/* ---- journal ----------------------------------------------------------- */
-
-/* What may not be lost once it is told: paid turns and verdicts. The rest is
- * written at once too, and reaches the disk with the next of these. */
-static bool is_durable(const char *type)
-{
-    static const char *const types[] = {"turn_finished", "attempt_finished",
-                                        "task_finished", "run_interrupted",
-                                        "run_finished"};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
-        if (!strcmp(types[i], type))
-            return true;
-    }
-    return false;
-}
-
-static int write_event(struct run *run, struct json *event, struct error *err)
-{
-    CLEANUP(json_free) cJSON *json = NULL;
-
-    if (event_end(event))
-        return error_set(err, ERROR_INTERNAL, "event is too long");
-    secrets_mask(run->supervision->secrets, run->line.data, run->line.length);
-    json = json_parse(run->line.data, run->line.length, err);
-    if (!json)
-        return error_context(err, "own event");
-    progress_event(&run->supervision->progress, json);
-    return run_directory_append(
-        run->supervision->directory, buffer_span(&run->line),
-        is_durable(json_get_text(json, "type", "")), err);
-}
-
-static struct json begin_event(struct run *run, const char *type,
-                               const char *task)
-{
-    return event_begin(&run->line, type, task);
-}
-
-static void put_names(struct json *event, const char *key,
-                      const struct task_steps *steps)
-{
-    json_key(event, key);
-    json_array(event);
-    for (size_t i = 0; i < steps->count; i++)
-        json_string(event, steps->items[i].name);
-    json_end(event);
-}
-
-static void put_optional(struct json *event, const char *key, const char *text)
-{
-    json_key(event, key);
-    if (text)
-        json_string(event, text);
-    else
-        json_null(event);
-}
-
-static int write_start(struct run *run, struct error *err)
-{
-    const struct plan *plan = run->supervision->plan;
-    const struct model_settings *model =
-        plan->count ? plan->tasks[0].model : NULL;
-    static const char *const providers[] = {"openai", "compatible", "scripted"};
-    struct json event = begin_event(run, "run_started", NULL);
-
-    json_member_int(&event, "format", 1);
-    json_member_string(&event, "run_id", run->supervision->directory->run_id);
-    json_member_string(&event, "name", plan->name);
-    json_member_string(&event, "version", NIGHTJAR_VERSION);
-    json_member_string(&event, "model", model ? model->name : "");
-    json_member_string(&event, "provider",
-                       model ? providers[model->provider] : "");
-    json_member_int(&event, "jobs", (int64_t)run->jobs);
-    json_member_int(&event, "tasks", (int64_t)plan->count);
-    if (write_event(run, &event, err))
-        return -1;
-    for (size_t i = 0; i < plan->count; i++) {
-        const struct task *task = &plan->tasks[i];
-
-        event = begin_event(run, "task_planned", task->id);
-        json_member_string(&event, "suite", task->suite);
-        json_member_string(&event, "cell", task->matrix_cell);
-        json_member_string(&event, "repo", task->repo);
-        put_optional(&event, "ref", task->ref);
-        json_member_int(&event, "prompt_bytes", (int64_t)strlen(task->prompt));
-        put_names(&event, "verify", &task->verify);
-        put_names(&event, "setup", &task->setup);
-        if (write_event(run, &event, err))
-            return -1;
-    }
-    return run_directory_sync(run->supervision->directory, err);
-}
-
-struct ending {
-    const char *verdict;
-    const char *reason;
-    const char *message;
-    const char *hint; /* may be NULL */
-    bool retryable;
+    struct run_journal journal;
+    struct gate gate;
 };
 
 static int write_task_end(struct run *run, const struct task *task,
                           const struct ending *ending,
                           const struct worker *worker, struct error *err)
 {
-    struct json event = begin_event(run, "task_finished", task->id);
+    struct json event = run_journal_begin(&run->journal, "task_finished", task->id);
 
     json_member_string(&event, "verdict", ending->verdict);
     json_member_string(&event, "reason", ending->reason);
     json_member_string(&event, "message", ending->message);
-    put_optional(&event, "hint", ending->hint);
+    run_journal_optional(&event, "hint", ending->hint);
     json_member_bool(&event, "retryable", ending->retryable);
     json_member_int(&event, "attempts", worker ? worker->attempts : 0);
-    put_optional(&event, "commit",
+    run_journal_optional(&event, "commit",
                  worker && *worker->commit ? worker->commit : NULL);
     json_member_int(&event, "duration_ms",
                     worker ? clock_now_ms() - worker->began : 0);
     run->done++;
     run->failed +=
         !strcmp(ending->verdict, "failed") || !strcmp(ending->verdict, "error");
-    return write_event(run, &event, err);
+    return run_journal_write(&run->journal, &event, err);
 }
 
 /* ---- stopping ---------------------------------------------------------- */
@@ -211,9 +112,10 @@ static void check_limits(struct run *run)
         (int64_t)(run->failed * 100) >
             limits->failures_percent * (int64_t)total)
         ask_to_stop(run, LINK_STOP_FAILURES);
-    if ((limits->budget_tokens >= 0 && run->tokens >= limits->budget_tokens) ||
+    if ((limits->budget_tokens >= 0 &&
+         run->gate.spent.tokens >= limits->budget_tokens) ||
         (limits->budget_cost_microusd >= 0 &&
-         run->cost_microusd >= limits->budget_cost_microusd) ||
+         run->gate.spent.cost_microusd >= limits->budget_cost_microusd) ||
         (limits->budget_time_ms >= 0 &&
          clock_now_ms() - run->began >= limits->budget_time_ms))
         ask_to_stop(run, LINK_STOP_BUDGET);
@@ -229,10 +131,10 @@ static int take_signal(struct run *run, struct error *err)
     run->stop_now = run->signal != 0;
     if (!run->signal)
         run->signal = (int)info.ssi_signo;
-    event = begin_event(run, "run_interrupted", NULL);
+    event = run_journal_begin(&run->journal, "run_interrupted", NULL);
     json_member_int(&event, "signal", run->signal);
     json_member_string(&event, "action", run->stop_now ? "stop" : "finish");
-    if (write_event(run, &event, err))
+    if (run_journal_write(&run->journal, &event, err))
         return -1;
     ask_to_stop(run, LINK_STOP_INTERRUPTED);
     if (run->stop_now)
@@ -248,17 +150,88 @@ static int on_event(void *context, struct worker *worker, const cJSON *event,
     struct run *run = context;
     const char *type = json_get_text(event, "type", "");
 
-    if (!strcmp(type, "attempt_started"))
+    if (!strcmp(type, "attempt_started") || !strcmp(type, "attempt_resumed"))
         worker->kill_at =
             clock_deadline(worker->task->timeout_ms + WORKER_GRACE_MS);
-    if (!strcmp(type, "turn_finished")) {
-        run->tokens += json_get_int64(event, "input_tokens", 0) +
-                       json_get_int64(event, "output_tokens", 0);
-        run->cost_microusd += json_get_int64(event, "cost_microusd", 0);
+    return run_journal_accept(&run->journal, event, line, err);
+}
+
+/* ---- who may send a request -------------------------------------------- */
+
+static struct gate_amount amount_of(const cJSON *ask)
+{
+    return (struct gate_amount){json_get_int64(ask, "tokens", -1),
+                                json_get_int64(ask, "cost_microusd", -1)};
+}
+
+static int on_ask(void *context, struct worker *worker, const cJSON *ask,
+                  struct error *err)
+{
+    struct run *run = context;
+    size_t slot = (size_t)(worker - run->workers);
+    const char *what = json_get_text(ask, "ask", "");
+    struct gate_amount amount = amount_of(ask);
+    int64_t now = clock_now_ms();
+    int wrong = 0;
+
+    if (!strcmp(what, "sync")) {
+        if (run_directory_sync(run->supervision->directory, err))
+            return -1;
+        worker_answer(worker, true);
+    } else if (!strcmp(what, "lease")) {
+        wrong =
+            gate_lease(&run->gate, slot, json_get_text(ask, "key", ""), now);
+    } else if (!strcmp(what, "reserve")) {
+        wrong = gate_reserve(&run->gate, slot, amount, now);
+    } else if (!strcmp(what, "began")) {
+        gate_began(&run->gate, slot, now);
+    } else if (!strcmp(what, "settle")) {
+        gate_settle(&run->gate, slot, amount);
+    } else {
+        wrong = -1;
     }
-    progress_event(&run->supervision->progress, event);
-    return run_directory_append(run->supervision->directory, line,
-                                is_durable(type), err);
+    if (wrong)
+        worker_fault(worker, "asked what it may not: %.40s", what);
+    return 0;
+}
+
+static int note_lease(struct run *run, const struct gate_answer *answer,
+                      struct error *err)
+{
+    const struct worker *worker = &run->workers[answer->slot];
+    struct json event = run_journal_begin(&run->journal, "prefix_leased",
+                                          worker->task->id);
+
+    json_member_string(&event, "prefix",
+                       run->gate.slots[answer->slot].group->key);
+    json_member_int(&event, "position", answer->position);
+    json_member_bool(&event, "leader", answer->leader);
+    json_member_int(&event, "waited_ms", answer->waited_ms);
+    return run_journal_write(&run->journal, &event, err);
+}
+
+static int answer_asks(struct run *run, struct error *err)
+{
+    struct gate_answer answer;
+
+    while (gate_next(&run->gate, clock_now_ms(), &answer)) {
+        struct worker *worker = &run->workers[answer.slot];
+
+        if (!answer.yes)
+            ask_to_stop(run, LINK_STOP_BUDGET);
+        if (answer.lease && note_lease(run, &answer, err))
+            return -1;
+        worker_answer(worker, answer.yes);
+    }
+    return 0;
+}
+
+static int receive_some(struct run *run, struct worker *worker,
+                        struct error *err)
+{
+    const struct worker_handler handler = {on_event, on_ask, run};
+
+    return worker_receive(worker, run->supervision->directory, &handler, err);
 }
 
 static int start_worker(struct run *run, struct worker *worker,
@@ -270,21 +243,57 @@ static int start_worker(struct run *run, struct worker *worker,
     char *scratch = mem_format("%s/%zu", run->guard.scratch, index);
     CLEANUP(mem_free)
     char *checkouts = mem_format("%s/checkouts", run->guard.scratch);
+    CLEANUP(mem_free)
+    char *transcript = mem_format("%s/tasks/%s/transcript.jsonl",
+                                  supervision->directory->path, task->id);
+    const struct resume_task *resume =
+        supervision->resume ? &supervision->resume[index] : NULL;
     struct worker_job job = {.task = task,
                              .secrets = supervision->secrets,
                              .key = supervision->keys[index],
                              .scratch = scratch,
                              .checkouts = checkouts,
                              .filter = &run->filter,
+                             .run = &supervision->plan->run,
+                             .index = index,
+                             .transcript =
+                                 resume && resume->begun ? transcript : NULL,
+                             .attempt = resume ? resume->attempt : 1,
+                             .verify_rounds = resume ? resume->verify_rounds : 0,
                              .supervisor = getpid()};
     struct json event;
 
     if (worker_start(worker, &job, run->guard.pipe, err))
         return -1;
     run->running++;
-    event = begin_event(run, "task_started", task->id);
+    event = run_journal_begin(&run->journal, "task_started", task->id);
     json_member_int(&event, "attempts", task->attempts);
-    return write_event(run, &event, err);
+    return run_journal_write(&run->journal, &event, err);
+}
+
+/* Of a run that is gone on with: what is done already, and what only lacks
+ * its last word. */
+static int pass_over(struct run *run, struct error *err)
+{
+    const struct plan *plan = run->supervision->plan;
+    const struct resume_task *resume = run->supervision->resume;
+
+    for (; resume && run->next < plan->count &&
+           resume[run->next].state != RESUME_WORK;
+         run->next++) {
+        const struct outcome_attempt *last = resume[run->next].last;
+        struct ending ending;
+
+        if (resume[run->next].state == RESUME_DONE) {
+            run->done++;
+            continue;
+        }
+        ending = (struct ending){last->verdict, last->reason, last->message,
+                                 NULL, false};
+        if (write_task_end(run, &plan->tasks[run->next], &ending, NULL, err))
+            return -1;
+    }
+    return 0;
 }
 
 static int start_workers(struct run *run, struct error *err)
@@ -292,6 +301,8 @@ static int start_workers(struct run *run, struct error *err)
     const struct plan *plan = run->supervision->plan;
 
     for (size_t i = 0; i < run->jobs; i++) {
+        if (pass_over(run, err))
+            return -1;
         if (run->stop || run->next == plan->count)
             return 0;
         if (!run->workers[i].task &&
@@ -301,55 +312,13 @@ static int start_workers(struct run *run, struct error *err)
     return 0;
 }
 
-static struct ending ending_of_death(const struct worker *worker, int status,
-                                     char *text, size_t size)
-{
-    struct ending ending = {"error", "crash", text, NULL, true};
-
-    if (worker->stopped) {
-        ending = (struct ending){"skipped", "interrupted",
-                                 "ended by a signal to the run", NULL, true};
-    } else if (*worker->fault) {
-        ending.reason = "internal";
-        snprintf(text, size, "its worker %s", worker->fault);
-    } else if (worker->late) {
-        ending.reason = "timeout";
-        snprintf(text, size, "its worker did not end in time and was killed");
-    } else if (WIFSIGNALED(status)) {
-        snprintf(text, size, "its worker was killed by signal %d (%s)",
-                 WTERMSIG(status), strsignal(WTERMSIG(status)));
-    } else {
-        snprintf(text, size, "its worker ended with status %d and no verdict",
-                 WEXITSTATUS(status));
-    }
-    return ending;
-}
-
-static bool is_retryable(const char *verdict, const char *reason)
-{
-    if (!strcmp(verdict, "error"))
-        return error_kind_retryable(error_kind_from_name(reason));
-    return !strcmp(verdict, "skipped");
-}
-
 static int settle(struct run *run, struct worker *worker, int status,
                   struct error *err)
 {
-    const cJSON *said = worker->verdict;
-    bool in_order =
-        WIFEXITED(status) && !WEXITSTATUS(status) && said && !*worker->fault;
-    struct ending ending;
     char text[512];
+    struct ending ending = ending_of(worker, status, text, sizeof(text));
 
-    if (in_order) {
-        ending = (struct ending){json_get_text(said, "verdict", "error"),
-                                 json_get_text(said, "reason", "internal"),
-                                 json_get_text(said, "message", ""),
-                                 json_get_string(said, "hint"), false};
-        ending.retryable = is_retryable(ending.verdict, ending.reason);
-    } else {
-        ending = ending_of_death(worker, status, text, sizeof(text));
-    }
+    worker->resumable = ending_is_open(&ending);
     return write_task_end(run, worker->task, &ending, worker, err);
 }
 
@@ -364,15 +333,18 @@ static int end_worker(struct run *run, struct worker *worker, struct error *err)
     /* Its sandbox may hold the other end for a moment longer. */
     while (!worker->ended && !*worker->fault && !result &&
            poll(&rest, 1, REST_TIMEOUT_MS) != 0)
-        result = worker_receive(worker, run->supervision->directory, on_event,
-                                run, err);
+        result = receive_some(run, worker, err);
     while (waitpid(worker->pid, &status, 0) < 0 && errno == EINTR)
         ;
-    /* What cannot be removed now, the guard tries again. */
-    file_remove_tree(AT_FDCWD, worker->scratch, &ignored);
     if (!result)
         result = settle(run, worker, status, err);
+    /* What cannot be removed now goes with the whole folder. */
+    if (worker->resumable)
+        run->keep = true;
+    else
+        file_remove_tree(AT_FDCWD, worker->scratch, &ignored);
     worker_free(worker);
+    gate_leave(&run->gate, (size_t)(worker - run->workers));
     run->running--;
     check_limits(run);
     return result;
@@ -383,7 +355,7 @@ static int end_worker(struct run *run, struct worker *worker, struct error *err)
 static int64_t next_deadline(const struct run *run)
 {
     const struct run_settings *limits = &run->supervision->plan->run;
-    int64_t next = CLOCK_NEVER;
+    int64_t next = gate_deadline(&run->gate);
 
     if (limits->budget_time_ms >= 0 && !run->stop)
         next = run->began + limits->budget_time_ms;
@@ -411,7 +383,7 @@ static void kill_late(struct run *run)
 
 static int receive(struct run *run, struct worker *worker, struct error *err)
 {
-    if (worker_receive(worker, run->supervision->directory, on_event, run, err))
+    if (receive_some(run, worker, err))
         return -1;
     if (*worker->fault)
         kill(worker->pid, SIGKILL);
@@ -458,7 +430,7 @@ static int turn(struct run *run, struct pollfd *waits, struct error *err)
         return error_set_errno(err, ERROR_IO, errno, "poll");
     kill_late(run);
     check_limits(run);
-    if (dispatch(run, waits, err))
+    if (dispatch(run, waits, err) || answer_asks(run, err))
         return -1;
     return run_directory_sync(run->supervision->directory, err);
 }
@@ -469,11 +441,14 @@ static int skip_rest(struct run *run, struct error *err)
     struct ending ending = {"skipped", link_stop_reason(run->stop),
                             "not started", NULL, true};
 
-    while (run->next < plan->count) {
+    for (;;) {
+        if (pass_over(run, err))
+            return -1;
+        if (run->next == plan->count)
+            return 0;
         if (write_task_end(run, &plan->tasks[run->next++], &ending, NULL, err))
             return -1;
     }
-    return 0;
 }
 
 static int write_end(struct run *run, struct error *err)
@@ -490,12 +465,12 @@ static int write_end(struct run *run, struct error *err)
         return -1;
     status = outcome_exit(&outcome);
     outcome_free(&outcome);
-    event = begin_event(run, "run_finished", NULL);
+    event = run_journal_begin(&run->journal, "run_finished", NULL);
     json_member_int(&event, "exit_status", status.status);
     json_member_string(&event, "exit_name", status.name);
     json_member_bool(&event, "retryable", status.retryable);
     json_member_int(&event, "duration_ms", clock_now_ms() - run->began);
-    if (write_event(run, &event, err))
+    if (run_journal_write(&run->journal, &event, err))
         return -1;
     return run_directory_sync(run->supervision->directory, err);
 }
@@ -504,13 +479,14 @@ static int run_all(struct run *run, struct error *err)
 {
     CLEANUP(mem_free)
     struct pollfd *waits = mem_array(1 + 2 * run->jobs, sizeof(struct pollfd));
+    size_t count = run->supervision->plan->count;
 
-    if (write_start(run, err))
+    if (run_journal_plan(&run->journal, run->supervision->plan, run->jobs, err))
         return -1;
-    while (run->done < run->supervision->plan->count) {
+    while (run->done < count) {
         if (start_workers(run, err))
             return -1;
-        if (run->stop && !run->running)
+        if (!run->running && (run->stop || run->next == count))
             break;
         if (turn(run, waits, err))
             return -1;
@@ -565,13 +541,19 @@ int supervise(struct supervision *supervision, struct error *err)
                       .signals = -1,
                       .began = clock_now_ms(),
                       .jobs = count_jobs(supervision->plan)};
+    const struct run_settings *limits = &supervision->plan->run;
     int status;
 
-    buffer_init(&run.line, EVENT_BYTES_MAX);
+    run_journal_init(&run.journal, supervision->directory,
+                     supervision->secrets, &supervision->progress);
+    gate_init(&run.gate, run.jobs,
+              (struct gate_amount){limits->budget_tokens,
+                                   limits->budget_cost_microusd});
     run.workers = mem_array(run.jobs, sizeof(*run.workers));
     supervision->progress.total = supervision->plan->count;
     sandbox_prepare_groups();
-    status = guard_start(&run.guard, err);
+    run.gate.spent = supervision->spent;
+    status = guard_start(&run.guard, supervision->directory->path, err);
     if (!status)
         status = sandbox_filter_make(&run.filter, err);
     if (!status)
@@ -579,10 +561,14 @@ int supervise(struct supervision *supervision, struct error *err)
     if (!status)
         status = run_all(&run, err);
     abandon(&run);
-    guard_end(&run.guard);
+    if (status || run.keep)
+        guard_leave(&run.guard);
+    else
+        guard_end(&run.guard);
     fd_reset(&run.signals);
     free(run.workers);
     sandbox_filter_free(&run.filter);
-    buffer_free(&run.line);
+    gate_free(&run.gate);
+    run_journal_free(&run.journal);
     return status;
 }

@@ -8,7 +8,9 @@
 #define NIGHTJAR_RUNNER_SUPERVISOR_H
 
 #include "base/secret.h"
+#include "runner/gate.h"
 #include "runner/progress.h"
+#include "runner/resume.h"
 #include "runner/run_directory.h"
 #include "tasks/manifest.h"
 
@@ -19,6 +21,10 @@ struct supervision {
      * models without one. Among the secrets. */
     const char *const *keys;
     struct run_directory *directory;
+    /* Of a run that is gone on with: the state of each task, and what was
+     * spent; NULL: a new run. */
+    const struct resume_task *resume;
+    struct gate_amount spent;
     struct progress progress;
 };
 

@@ -1,5 +1,6 @@
 #include "runner/worker.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -7,9 +8,12 @@
 #include <sys/syscall.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "runner/attempt.h"
 #include "runner/link.h"
+
+#define TRANSCRIPT_BYTES_MAX ((size_t)1 << 30)
 
 static void note_start(struct link *link, int64_t attempt)
 {
@@ -33,6 +37,32 @@ static void note_verdict(struct link *link, int64_t attempt,
     link_send(link, &event);
 }
 
+static void note_resume(struct link *link, const struct record *record)
+{
+    struct json event = link_begin(link, "attempt_resumed");
+
+    json_member_int(&event, "attempt", record->attempt);
+    json_member_int(&event, "turn", record->turn);
+    link_send(link, &event);
+}
+
+static void note_repository(const struct worker_job *job, struct link *link,
+                            int64_t attempt, const struct mirror *mirror,
+                            int64_t began)
+{
+    struct json event = link_begin(link, "repository_ready");
+
+    json_member_int(&event, "attempt", attempt);
+    json_member_string(&event, "commit", mirror_commit(mirror).hex);
+    json_key(&event, "ref");
+    if (job->task->ref)
+        json_string(&event, job->task->ref);
+    else
+        json_null(&event);
+    json_member_int(&event, "duration_ms", clock_now_ms() - began);
+    link_send(link, &event);
+}
+
 static int fetch(const struct worker_job *job, struct link *link,
                  int64_t attempt, int64_t deadline, struct mirror **mirror,
                  struct error *err)
@@ -44,20 +74,13 @@ static int fetch(const struct worker_job *job, struct link *link,
                                      .depth = job->task->depth,
                                      .deadline = deadline};
     int64_t began = clock_now_ms();
-    struct json event;
+    struct error ignored;
 
+    /* Of a fetch that was cut off. */
+    file_remove_tree(AT_FDCWD, directory, &ignored);
     if (mirror_fetch(&request, mirror, err))
         return -1;
-    event = link_begin(link, "repository_ready");
-    json_member_int(&event, "attempt", attempt);
-    json_member_string(&event, "commit", mirror_commit(*mirror).hex);
-    json_key(&event, "ref");
-    if (job->task->ref)
-        json_string(&event, job->task->ref);
-    else
-        json_null(&event);
-    json_member_int(&event, "duration_ms", clock_now_ms() - began);
-    link_send(link, &event);
+    note_repository(job, link, attempt, *mirror, began);
     return 0;
 }
 
@@ -73,40 +96,107 @@ static void try_once(const struct worker_job *job, struct link *link,
 
     request->deadline = clock_deadline(job->task->timeout_ms);
     request->scratch = scratch;
-    if (!*mirror) {
-        if (fetch(job, link, request->number, request->deadline, mirror,
-                  &err)) {
-            verdict_from_error(verdict, &err);
-            return;
-        }
-        request->mirror = *mirror;
-    }
-    if (mkdir(scratch, 0700)) {
-        verdict_set(verdict, "error", "io", "cannot create %s", scratch);
+    if (!*mirror && fetch(job, link, request->number, request->deadline, mirror,
+                          &err)) {
+        verdict_from_error(verdict, &err);
         return;
     }
-    if (request->number == 1 &&
+    request->mirror = *mirror;
+    if (!request->record) {
+        file_remove_tree(AT_FDCWD, scratch, &err);
+        if (mkdir(scratch, 0700)) {
+            verdict_set(verdict, "error", "io", "cannot create %s", scratch);
+            return;
+        }
+    }
+    if (!request->record && request->number == 1 &&
         job->task->verify_expect == VERIFY_FAIL_THEN_PASS &&
         attempt_check_base(request, verdict))
         return;
     attempt_run(request, verdict);
 }
 
+/* ---- going on ---------------------------------------------------------- */
+
+/* The record of a run that was cut off, with its mirror and its workspace: all
+ * three, or the attempt begins anew. */
+static bool find_record(const struct worker_job *job, struct link *link,
+                        struct record *record, struct mirror **mirror)
+{
+    CLEANUP(mem_free) char *directory = mem_format("%s/mirror", job->scratch);
+    CLEANUP(mem_free) char *workspace = NULL;
+    CLEANUP(buffer_free) struct buffer text = {0};
+    struct error err;
+
+    buffer_init(&text, TRANSCRIPT_BYTES_MAX);
+    if (file_read(AT_FDCWD, job->transcript, &text, &err) ||
+        record_read(buffer_span(&text), link, record, &err) != 1)
+        return false;
+    if (record->attempt != job->attempt)
+        return false; /* what it took counts all the same */
+    workspace =
+        mem_format("%s/attempt-%" PRId64 "/agent", job->scratch, record->attempt);
+    if (!access(workspace, F_OK) &&
+        !mirror_open(directory, record->base, mirror, &err))
+        return true;
+    return false;
+}
+
+static void go_on_or_begin(const struct worker_job *job, struct link *link,
+                           struct attempt_request *request,
+                           struct mirror **mirror, struct record *record)
+{
+    request->number = job->attempt;
+    if (!job->transcript || !find_record(job, link, record, mirror)) {
+        request->totals = record->totals;
+        note_start(link, request->number);
+        return;
+    }
+    request->number = record->attempt;
+    request->record = record;
+    request->verify_rounds = job->verify_rounds;
+    note_resume(link, record);
+    note_repository(job, link, request->number, *mirror, clock_now_ms());
+}
+
+/* Once the verdict is on disk, the workspace is not needed any more, unless
+ * somebody may go on with it. */
+static void put_away(const struct worker_job *job, struct link *link,
+                     const struct attempt_request *request,
+                     const struct attempt_verdict *verdict)
+{
+    CLEANUP(mem_free)
+    char *scratch =
+        mem_format("%s/attempt-%" PRId64, job->scratch, request->number);
+    struct json ask = link_ask_begin(link, "sync");
+    struct error ignored;
+
+    link_ask(link, &ask);
+    /* What stays, the supervisor removes with the task's folder. */
+    if (strcmp(verdict->verdict, "error") != 0 &&
+        strcmp(verdict->verdict, "skipped") != 0)
+        file_remove_tree(AT_FDCWD, scratch, &ignored);
+}
+
 static void work(const struct worker_job *job, struct link *link)
 {
     CLEANUP(mirror_cleanup) struct mirror *mirror = NULL;
+    CLEANUP(record_free) struct record record = {.attempt = 0};
     struct attempt_request request = {.task = job->task,
                                       .link = link,
                                       .key = job->key,
                                       .checkouts = job->checkouts,
-                                      .filter = job->filter};
+                                      .filter = job->filter,
+                                      .run = job->run,
+                                      .index = job->index};
 
-    for (request.number = 1;; request.number++) {
+    go_on_or_begin(job, link, &request, &mirror, &record);
+    for (;;) {
         struct attempt_verdict verdict;
 
-        note_start(link, request.number);
         try_once(job, link, &mirror, &request, &verdict);
         note_verdict(link, request.number, &verdict);
+        put_away(job, link, &request, &verdict);
         /* Another try helps only where the agent had its chance; a base that
          * passes, a spent budget or a stop stay what they are. */
         if (strcmp(verdict.verdict, "failed") != 0 ||
@@ -114,6 +204,10 @@ static void work(const struct worker_job *job, struct link *link)
             !strcmp(verdict.reason, "budget") ||
             request.number >= job->task->attempts)
             return;
+        request.number++;
+        request.record = NULL;
+        request.verify_rounds = 0;
+        note_start(link, request.number);
     }
 }
 

@@ -14,6 +14,11 @@ struct worker_job {
     const char *scratch;   /* a folder of this task alone, on the host */
     const char *checkouts; /* the folder of those that tasks share */
     const struct sandbox_filter *filter;
+    const struct run_settings *run;
+    size_t index;           /* of the task in its plan */
+    const char *transcript; /* of a run that was cut off; NULL: none */
+    int64_t attempt;        /* of that run, the last; from 1 */
+    int64_t verify_rounds;  /* in it */
     int link;       /* socket to the supervisor */
     int supervisor; /* its process id */
 };

@@ -74,7 +74,7 @@ int worker_start(struct worker *worker, const struct worker_job *job, int guard,
                               .scratch = mem_string(job->scratch)};
     buffer_init(&worker->received,
                 LINK_TRANSCRIPT_MAX + 2 * WORKER_RECEIVE_BYTES);
-    if (mkdir(worker->scratch, 0700))
+    if (mkdir(worker->scratch, 0700) && errno != EEXIST)
         error_set_errno(err, ERROR_IO, errno, "mkdir %s", worker->scratch);
     else if (!fork_worker(worker, job, guard, err))
         worker->task = job->task;

@@ -18,8 +18,7 @@ static const char *const artifact_names[] = {"patch.diff", "final.md",
 struct receiving {
     struct worker *worker;
     struct run_directory *directory;
-    worker_event *on_event;
-    void *context;
+    const struct worker_handler *handler;
 };
 
 static int fault(struct worker *worker, const char *format, ...)
@@ -38,6 +37,17 @@ static int fault(struct worker *worker, const char *format, ...)
     return 0;
 }
 
+void worker_fault(struct worker *worker, const char *format, ...)
+{
+    va_list arguments;
+    char text[sizeof(worker->fault)];
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    fault(worker, "%s", text);
+}
+
 /* ---- events ------------------------------------------------------------ */
 
 /* What the supervisor itself must know of a task. */
@@ -45,7 +55,7 @@ static void learn(struct worker *worker, const cJSON *event)
 {
     const char *type = json_get_text(event, "type", "");
 
-    if (!strcmp(type, "attempt_started"))
+    if (!strcmp(type, "attempt_started") || !strcmp(type, "attempt_resumed"))
         worker->attempts = json_get_int64(event, "attempt", 0);
     if (!strcmp(type, "repository_ready"))
         snprintf(worker->commit, sizeof(worker->commit), "%s",
@@ -76,7 +86,32 @@ static int take_event(struct receiving *receiving, struct span line,
     if (strcmp(json_get_text(event, "task", ""), worker->task->id) != 0)
         return fault(worker, "sent an event of another task");
     learn(worker, event);
-    return receiving->on_event(receiving->context, worker, event, line, err);
+    return receiving->handler->event(receiving->handler->context, worker,
+                                     event, line, err);
+}
+
+static int take_ask(struct receiving *receiving, struct span content,
+                    struct error *err)
+{
+    struct worker *worker = receiving->worker;
+    struct error parse;
+    CLEANUP(json_free)
+    cJSON *ask = json_parse(content.data, content.length, &parse);
+
+    if (!ask)
+        return fault(worker, "asked something that is no JSON: %.100s",
+                     parse.text);
+    return receiving->handler->ask(receiving->handler->context, worker, ask,
+                                   err);
+}
+
+void worker_answer(const struct worker *worker, bool yes)
+{
+    char byte = yes ? LINK_YES : LINK_NO;
+
+    /* A worker that does not read is a dead one: its pidfd says so. */
+    if (send(worker->socket, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        return;
 }
 
 /* ---- files ------------------------------------------------------------- */
@@ -113,6 +148,22 @@ static int take_transcript(struct receiving *receiving, struct span line,
     if (writev(worker->transcript, parts, 2) != (ssize_t)line.length + 1)
         return error_set_errno(err, ERROR_IO, errno ? errno : ENOSPC,
                                "transcript.jsonl");
+    return 0;
+}
+
+/* The worker goes on only when this is on the disk. */
+static int take_record(struct receiving *receiving, struct span line,
+                       struct error *err)
+{
+    struct worker *worker = receiving->worker;
+
+    if (take_transcript(receiving, line, err))
+        return -1;
+    if (run_directory_sync(receiving->directory, err))
+        return -1;
+    if (worker->transcript >= 0 && fdatasync(worker->transcript))
+        return error_set_errno(err, ERROR_IO, errno, "transcript.jsonl");
+    worker_answer(worker, true);
     return 0;
 }
 
@@ -217,6 +268,10 @@ static int take_frame(struct receiving *receiving, enum link_kind kind,
         return take_event(receiving, content, err);
     case LINK_TRANSCRIPT:
         return take_transcript(receiving, content, err);
+    case LINK_RECORD:
+        return take_record(receiving, content, err);
+    case LINK_ASK:
+        return take_ask(receiving, content, err);
     case LINK_ARTIFACT:
         return start_artifact(receiving, content, err);
     case LINK_CONTENT:
@@ -260,9 +315,9 @@ static int take_frames(struct receiving *receiving, struct error *err)
 }
 
 int worker_receive(struct worker *worker, struct run_directory *directory,
-                   worker_event *on_event, void *context, struct error *err)
+                   const struct worker_handler *handler, struct error *err)
 {
-    struct receiving receiving = {worker, directory, on_event, context};
+    struct receiving receiving = {worker, directory, handler};
     /* One piece a turn of the loop, so that no worker keeps the others
      * waiting. */
     char *room = buffer_reserve(&worker->received, WORKER_RECEIVE_BYTES);

@@ -38,6 +38,7 @@ struct worker {
     char fault[256]; /* what rule it broke; "" if none */
     bool stopped;    /* killed because the run ends now */
     bool late;       /* killed because it did not end in time */
+    bool resumable;  /* its task may be gone on with: the folder stays */
 };
 
 /* Creates the job's scratch folder and forks its worker, which keeps nothing
@@ -47,17 +48,30 @@ struct worker {
 int worker_start(struct worker *worker, const struct worker_job *job, int guard,
                  struct error *err);
 
-/* What the supervisor does with an accepted event; -1 only for its own
- * faults. */
-typedef int worker_event(void *context, struct worker *worker,
-                         const cJSON *event, struct span line,
-                         struct error *err);
+/* What the supervisor does with what a worker sends. */
+struct worker_handler {
+    /* With an accepted event; -1 only for faults of its own. */
+    int (*event)(void *context, struct worker *worker, const cJSON *event,
+                 struct span line, struct error *err);
+    /* With a question (gate.h), which worker_answer answers now or later; what
+     * is none is the worker's fault. -1 as above. */
+    int (*ask)(void *context, struct worker *worker, const cJSON *ask,
+               struct error *err);
+    void *context;
+};
 
-/* Reads what the worker sent and hands on whole events; files and transcript
- * lines go to the run directory. Returns 0, or -1 when the run directory
- * cannot be written. A broken rule is noted in worker->fault. */
+/* Reads what the worker sent and hands it on; files and transcript lines go
+ * to the run directory. Returns 0, or -1 when the run directory cannot be
+ * written. A broken rule is noted in worker->fault. */
 int worker_receive(struct worker *worker, struct run_directory *directory,
-                   worker_event *on_event, void *context, struct error *err);
+                   const struct worker_handler *handler, struct error *err);
+
+/* Notes what rule the worker broke; the first one counts. */
+void worker_fault(struct worker *worker, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Answers a question. A worker that is gone is noticed by its pidfd. */
+void worker_answer(const struct worker *worker, bool yes);
 
 /* Releases what the entry holds; the process must be gone. */
 void worker_free(struct worker *worker);

@@ -23,6 +23,8 @@ enum control_type {
     CONTROL_SIGNAL,  /* to init: id, value = signal */
     CONTROL_EXITED,  /* from init: id, value = wait status, step = limit */
     CONTROL_LIMIT,   /* from init: value = enum sandbox_limit */
+    CONTROL_END,     /* to init: no process but it is to be left */
+    CONTROL_ENDED,   /* from init: value = how many are, all the same */
     CONTROL_REFUSED, /* from init: id = number of a refused system call */
 };
 

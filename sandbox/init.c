@@ -25,6 +25,8 @@
 #define OOM_SCORE_COMMANDS "500"
 #define OOM_SCORE_OWN "0"
 #define END_TRIES 1000
+#define END_ALL_TRIES 10000
+#define END_PAUSE_NS 1000000
 
 struct running {
     uint32_t id; /* 0: free */
@@ -123,6 +125,25 @@ static void reap(struct server *server)
     }
 }
 
+/* Kills what there is and sees its end. What the kernel holds on to for a
+ * moment is waited for, not for ever. */
+static void end_all(struct server *server)
+{
+    const struct timespec pause = {0, END_PAUSE_NS};
+    const struct processes *all = &server->init.watch.processes;
+    int left = 0;
+
+    for (int i = 0; i < END_ALL_TRIES; i++) {
+        processes_kill(all);
+        reap(server);
+        left = processes_count(all);
+        if (!left)
+            break;
+        nanosleep(&pause, NULL);
+    }
+    report(server, CONTROL_ENDED, 0, left, 0);
+}
+
 static void handle(struct server *server)
 {
     struct control packet;
@@ -132,6 +153,8 @@ static void handle(struct server *server)
         end(server, 0); /* the owner is gone */
     if (packet.type == CONTROL_RUN)
         start(server, packet.id, fds);
+    if (packet.type == CONTROL_END)
+        end_all(server);
     if (packet.type == CONTROL_SIGNAL) {
         for (int i = 0; i < SANDBOX_COMMANDS_MAX; i++) {
             if (server->table[i].id && server->table[i].id == packet.id)

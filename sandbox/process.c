@@ -367,6 +367,29 @@ int sandbox_signal(struct sandbox *sandbox,
     return 0;
 }
 
+int sandbox_end_commands(struct sandbox *sandbox, struct error *err)
+{
+    struct control packet = {.type = CONTROL_END};
+    int fds[CONTROL_FDS_MAX];
+
+    if (send(sandbox->control, &packet, sizeof(packet), MSG_NOSIGNAL) < 0)
+        return error_set_errno(err, ERROR_SANDBOX, errno, "sandbox is gone");
+    do {
+        int got = control_receive(sandbox->control, &packet, fds, 0);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return error_set(err, ERROR_SANDBOX,
+                             "sandbox: its first process died");
+        note(sandbox, &packet);
+    } while (packet.type != CONTROL_ENDED);
+    if (packet.value)
+        return error_set(err, ERROR_SANDBOX,
+                         "sandbox: %d processes do not end", packet.value);
+    return 0;
+}
+
 void sandbox_process_close(struct sandbox_process *process)
 {
     if (process->input == process->output)

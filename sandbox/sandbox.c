@@ -512,6 +512,11 @@ int sandbox_workspace(const struct sandbox *sandbox)
     return sandbox->workspace;
 }
 
+pid_t sandbox_first_process(const struct sandbox *sandbox)
+{
+    return sandbox->pid;
+}
+
 const char *sandbox_directory(const struct sandbox *sandbox)
 {
     return sandbox->directory;

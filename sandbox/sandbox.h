@@ -222,6 +222,10 @@ const struct sandbox_limits *sandbox_limits(const struct sandbox *sandbox);
  * valid while the sandbox is open. Owned by the sandbox. */
 int sandbox_workspace(const struct sandbox *sandbox);
 
+/* The host's process id of its first process: with namespaces, once that one
+ * is gone, so is everything that ran in the sandbox. */
+pid_t sandbox_first_process(const struct sandbox *sandbox);
+
 /* Paths as commands see them; owned by the sandbox. */
 const char *sandbox_directory(const struct sandbox *sandbox);
 const char *sandbox_home(const struct sandbox *sandbox);
@@ -265,6 +269,10 @@ bool sandbox_next_notice(struct sandbox *sandbox,
 int sandbox_signal(struct sandbox *sandbox,
                    const struct sandbox_process *process, int signal,
                    struct error *err);
+
+/* Kills every process inside and waits until they are gone: then nothing
+ * changes the workspace any more. Commands can be started again after it. */
+int sandbox_end_commands(struct sandbox *sandbox, struct error *err);
 
 /* Closes the fds; the process goes on. Accepts one that was never started
  * when its fds are -1. */

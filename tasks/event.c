@@ -7,7 +7,8 @@ static const char *const worker_types[] = {
     "attempt_started", "repository_ready", "sandbox_ready",   "step_finished",
     "turn_finished",   "request_retried",  "tool_finished",   "patch_made",
     "verify_finished", "attempt_finished", "syscall_refused", "limit_reached",
-    "network_used"};
+    "network_used",    "prompt_made",      "attempt_resumed", "compacted",
+    "prefix_broken",   "call_reviewed"};
 
 struct json event_begin(struct buffer *out, const char *type, const char *task)
 {

@@ -16,6 +16,7 @@
  *                    verify [names], setup [names]
  * task_started       attempts (allowed)
  * attempt_started    attempt (from 1)
+ * attempt_resumed    attempt, turn (that it goes on behind)
  * repository_ready   attempt, commit, ref|null, duration_ms
  * sandbox_ready      attempt, purpose (agent|verify|base), layers [names],
  *                    missing ["layer: why"], overlay, limited_by {memory,
@@ -29,13 +30,30 @@
  *                    result (passed|failed|timeout|killed), exit_status or
  *                    signal, duration_ms, output (UTF-8, head and tail),
  *                    output_bytes (before cutting)
+ * prompt_made        attempt, prefix (its cache key), bytes, problems [text]
+ *                    (documents that were left out)
+ * prefix_leased      prefix, position (from 0: how many of it went before),
+ *                    leader, waited_ms: the first request may go
  * turn_finished      attempt, turn (from 1 in each attempt), input_tokens,
- *                    cached_tokens, output_tokens, reasoning_tokens,
- *                    cost_microusd|null (unknown price), duration_ms, calls
- * request_retried    attempt, turn, kind (error kind), status|0, wait_ms,
- *                    message
+ *                    cached_tokens, cache_write_tokens, output_tokens,
+ *                    reasoning_tokens, cost_microusd|null (unknown price),
+ *                    duration_ms, calls
+ * request_retried    attempt, turn, kind (error kind), status|0, again (false:
+ *                    it was the last try), wait_ms, message,
+ *                    estimated_input_tokens, estimated_output_tokens,
+ *                    cost_microusd|null: of a response that broke off
  * tool_finished      attempt, turn, call_id, tool, decision (allow|deny),
- *                    rule|null (file:line), ok, duration_ms, summary
+ *                    reviewed, rule|null (file:line, default:line), reason, ok,
+ *                    duration_ms, summary
+ * call_reviewed      attempt, turn, call_id, model, decision, reason,
+ *                    input_tokens, cached_tokens, output_tokens,
+ *                    cost_microusd|null, duration_ms
+ * compacted          attempt, turn, form (endpoint|trigger|summary), reason
+ *                    (threshold|context_length), tokens_before, tokens_after
+ *                    (estimates), input_tokens, cached_tokens, output_tokens,
+ *                    cost_microusd|null, duration_ms
+ * prefix_broken      attempt, turn, cause (compaction), byte (the first of the
+ *                    request that differs from the one before)
  * patch_made         attempt, files, insertions, deletions, bytes,
  *                    violations [{path, rule, message}],
  *                    findings [{path, rule, message}] (reported only)

@@ -38,7 +38,7 @@ static const struct field price_fields[] = {
      .meaning = "of output, reasoning included"},
 };
 
-static const struct block price_block = {
+const struct block price_block = {
     .name = "price",
     .meaning = "What a million tokens cost, in US dollars. Without prices the "
                "cost of a run is unknown, never 0.",
@@ -50,6 +50,9 @@ static const char *const providers[] = {"openai", "compatible", "scripted",
 static const char *const apis[] = {"responses", NULL};
 static const char *const efforts[] = {"none", "minimal", "low", "medium",
                                       "high", "xhigh",   "max", NULL};
+
+static const char *const compactions[] = {"auto", "endpoint", "trigger",
+                                          "summary", NULL};
 
 static const struct field model_fields[] = {
     {.key = "provider",
@@ -124,6 +127,58 @@ static const struct field model_fields[] = {
      .maximum = 50,
      .fallback = "8",
      .meaning = "how often a request is tried again"},
+    {.key = "max_output_tokens",
+     .type = FIELD_COUNT,
+     .offset = MODEL(max_output_tokens),
+     .minimum = 256,
+     .maximum = FIELD_TOKENS_MAX,
+     .otherwise = "the provider's; 32k where a limit needs one",
+     .meaning = "of one response, reasoning included"},
+    {.key = "context_window",
+     .type = FIELD_COUNT,
+     .offset = MODEL(context_window),
+     .minimum = 1000,
+     .maximum = FIELD_TOKENS_MAX,
+     .fallback = "272000",
+     .meaning = "tokens that the model can see at once"},
+    {.key = "compact_at",
+     .type = FIELD_PERCENT,
+     .offset = MODEL(compact_percent),
+     .minimum = 1,
+     .maximum = 100,
+     .fallback = "90%",
+     .meaning = "share of the window from which on the conversation is "
+                "compacted"},
+    {.key = "compaction",
+     .type = FIELD_ENUM,
+     .offset = MODEL(compaction),
+     .names = compactions,
+     .fallback = "auto",
+     .meaning = "how: `endpoint` and `trigger` are the provider's own ways, "
+                "`summary` is a summary by the model; `auto` is `endpoint` for "
+                "`openai`, with `summary` where the server has none, and "
+                "`summary` for the others"},
+    {.key = "compaction_model",
+     .type = FIELD_TEXT,
+     .offset = MODEL(compaction_model),
+     .minimum = 1,
+     .maximum = 200,
+     .otherwise = "the same model",
+     .meaning = "the model that writes summaries, on the same server"},
+    {.key = "compaction_price",
+     .type = FIELD_BLOCK,
+     .offset = MODEL(compaction_price),
+     .block = &price_block,
+     .meaning = "US dollars for a million of its tokens"},
+    {.key = "cache_key_rate",
+     .type = FIELD_INTEGER,
+     .offset = MODEL(cache_key_rate),
+     .minimum = 1,
+     .maximum = 1000000,
+     .fallback = "15",
+     .meaning = "requests a minute that the provider serves well for one "
+                "prompt cache key; tasks that share a prefix are spread over "
+                "more keys when they would send more"},
     {.key = "script",
      .type = FIELD_TEXT,
      .offset = MODEL(script),

@@ -140,6 +140,8 @@ struct block {
 extern const struct block manifest_block; /* fills struct manifest_source */
 extern const struct block task_block;     /* fills struct task_source */
 extern const struct block step_block;     /* fills struct task_step */
+extern const struct block policy_block;   /* fills struct policy */
+extern const struct block price_block;    /* fills struct model_price */
 
 #define MANIFEST_TEXT_MAX 1048576 /* bytes of a prompt, of a named file */
 #define MANIFEST_VALUE_MAX 32768  /* bytes of an environment variable */

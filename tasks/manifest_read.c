@@ -306,7 +306,7 @@ static void read_steps(struct reader *reader, const struct value *value)
     *(struct task_steps *)value->target = (struct task_steps){steps, count};
 }
 
-/* `argv` has a meaning for commands only, `paths` for patches only. */
+/* `argv` and `hosts` have a meaning for commands only, `paths` for patches only. */
 static void check_rule(struct reader *reader, const struct yaml_node *node,
                        const struct yaml_place *place, enum rule_tool tool)
 {
@@ -315,6 +315,7 @@ static void check_rule(struct reader *reader, const struct yaml_node *node,
         const char *name;
         enum rule_tool tool;
     } own[] = {{"argv", "exec", RULE_TOOL_EXEC},
+               {"hosts", "exec", RULE_TOOL_EXEC},
                {"paths", "patch", RULE_TOOL_PATCH}};
 
     for (size_t i = 0; i < ARRAY_LENGTH(own); i++) {

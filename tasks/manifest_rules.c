@@ -116,6 +116,13 @@ const char *rule_glob(const char *text)
                  "and \"..\"";
 }
 
+const char *rule_file_name(const char *text)
+{
+    return !strchr(text, '/') && strcmp(text, ".") && strcmp(text, "..")
+               ? NULL
+               : "the name of a file, without a folder";
+}
+
 const char *rule_directory(const char *text)
 {
     if (!*text || *text == '/' || has_segment(text, ".."))

@@ -25,6 +25,9 @@ const char *rule_host(const char *text);
 /* A path pattern (base/glob.h), relative to the repository. */
 const char *rule_glob(const char *text);
 
+/* The name of a file, without its folder. */
+const char *rule_file_name(const char *text);
+
 /* A directory of the repository: relative, without ".." and ".git". */
 const char *rule_directory(const char *text);
 

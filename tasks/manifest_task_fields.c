@@ -242,152 +242,13 @@ static const struct block sandbox_block = {
     BLOCK_FIELDS(sandbox_fields),
 };
 
-/* ---- policy ------------------------------------------------------------ */
-
-#define RULE(name) offsetof(struct approve_rule, name)
-#define PATCH(name) offsetof(struct patch_policy, name)
-#define POLICY(name) offsetof(struct policy, name)
-
-static const char *const rule_tools[] = {"exec", "patch", "image",
-                                         "plan", "*",     NULL};
-static const char *const decisions[] = {"allow", "deny", NULL};
-static const char *const secrets_rules[] = {"fail", "report", NULL};
-
-static const struct field rule_fields[] = {
-    {.key = "tool",
-     .type = FIELD_ENUM,
-     .flags = FIELD_REQUIRED,
-     .offset = RULE(tool),
-     .names = rule_tools,
-     .meaning = "the tool that is called; `*` for every one"},
-    {.key = "argv",
-     .type = FIELD_TEXTS,
-     .offset = RULE(argv),
-     .minimum = 1,
-     .maximum = LINE_BYTES_MAX,
-     .minimum_items = 1,
-     .maximum_items = 100,
-     .otherwise = "every command",
-     .meaning = "`exec` only: patterns for the command's words"},
-    {.key = "paths",
-     .type = FIELD_TEXTS,
-     .offset = RULE(paths),
-     .minimum = 1,
-     .maximum = LINE_BYTES_MAX,
-     .minimum_items = 1,
-     .maximum_items = LIST_MAX,
-     .rule = rule_glob,
-     .otherwise = "every path",
-     .meaning = "`patch` only: patterns for the files it touches"},
-    {.key = "decision",
-     .type = FIELD_ENUM,
-     .flags = FIELD_REQUIRED,
-     .offset = RULE(decision),
-     .names = decisions,
-     .meaning = "what becomes of the call"},
-    {.key = "because",
-     .type = FIELD_TEXT,
-     .offset = RULE(because),
-     .minimum = 1,
-     .maximum = LINE_BYTES_MAX,
-     .otherwise = "nothing",
-     .meaning = "what the model is told"},
-};
-
-static const struct block rule_block = {
-    .name = "rule",
-    .meaning = "A rule about calls of tools.",
-    BLOCK_FIELDS(rule_fields),
-};
-
-static const struct field patch_fields[] = {
-    {.key = "protect",
-     .type = FIELD_TEXTS,
-     .offset = PATCH(protect),
-     .minimum = 1,
-     .maximum = LINE_BYTES_MAX,
-     .maximum_items = LIST_MAX,
-     .rule = rule_glob,
-     .fallback = "[\".github/**\", \"**/CODEOWNERS\"]",
-     .meaning = "paths that no patch may touch"},
-    {.key = "allow",
-     .type = FIELD_TEXTS,
-     .offset = PATCH(allow),
-     .minimum = 1,
-     .maximum = LINE_BYTES_MAX,
-     .minimum_items = 1,
-     .maximum_items = LIST_MAX,
-     .rule = rule_glob,
-     .otherwise = "every path",
-     .meaning = "the only paths to touch"},
-    {.key = "max_files",
-     .type = FIELD_INTEGER,
-     .offset = PATCH(max_files),
-     .minimum = 1,
-     .maximum = 1000000,
-     .otherwise = "no limit",
-     .meaning = "files that are touched"},
-    {.key = "max_lines",
-     .type = FIELD_INTEGER,
-     .offset = PATCH(max_lines),
-     .minimum = 1,
-     .maximum = 1000000000,
-     .otherwise = "no limit",
-     .meaning = "lines that are added and removed"},
-    {.key = "max_file_size",
-     .type = FIELD_SIZE,
-     .offset = PATCH(max_file_size_bytes),
-     .minimum = 1,
-     .maximum = 1024 * SIZE_UNIT_M,
-     .fallback = "1M",
-     .meaning = "of a file after the patch"},
-    {.key = "binary",
-     .type = FIELD_BOOLEAN,
-     .offset = PATCH(binary),
-     .fallback = "false",
-     .meaning = "whether binary files may change"},
-    {.key = "secrets",
-     .type = FIELD_ENUM,
-     .offset = PATCH(secrets),
-     .names = secrets_rules,
-     .fallback = "fail",
-     .meaning = "what a credential in the patch does"},
-};
-
-static const struct block patch_block = {
-    .name = "patch",
-    .meaning = "What a patch may do; one that does more fails the task.",
-    BLOCK_FIELDS(patch_fields),
-};
-
-static const struct field policy_fields[] = {
-    {.key = "approve",
-     .type = FIELD_RULES,
-     .offset = 0,
-     .block = &rule_block,
-     .maximum = LIST_MAX,
-     .fallback = "[]",
-     .meaning = "the first rule that matches a call decides; without one, "
-                "what the sandbox confines is allowed"},
-    {.key = "patch",
-     .type = FIELD_BLOCK,
-     .offset = POLICY(patch),
-     .block = &patch_block,
-     .meaning = "limits of the patch"},
-};
-
-static const struct block policy_block = {
-    .name = "policy",
-    .meaning = "What the agent may do, decided without a person.",
-    BLOCK_FIELDS(policy_fields),
-};
-
 /* ---- task -------------------------------------------------------------- */
 
 #define SOURCE(name) offsetof(struct task_source, name)
 #define TASK(name) offsetof(struct task_source, task.name)
 
-static const char *const tools[] = {"exec", "patch", "image", "plan", NULL};
+static const char *const tools[] = {"exec", "patch", "image",
+                                    "plan", "read",  NULL};
 static const char *const expectations[] = {"pass", "fail_then_pass", NULL};
 static const char *const changes_rules[] = {"required", "none", "any", NULL};
 
@@ -469,12 +330,41 @@ static const struct field task_fields[] = {
      .maximum = MANIFEST_TEXT_MAX,
      .otherwise = "none",
      .meaning = "instructions that are added to the product's own"},
+    {.key = "agents_md",
+     .type = FIELD_BOOLEAN,
+     .offset = TASK(agents_md),
+     .fallback = "true",
+     .meaning = "whether the model is shown the repository's AGENTS.md files, "
+                "from the root down to `directory`, at most 32 KiB together: "
+                "as text of the repository, which whoever can commit wrote"},
+    {.key = "agents_fallback",
+     .type = FIELD_TEXTS,
+     .offset = TASK(agents_fallback),
+     .minimum = 1,
+     .maximum = 255,
+     .maximum_items = 20,
+     .rule = rule_file_name,
+     .fallback = "[]",
+     .meaning = "names of files to take in a folder without an AGENTS.md, "
+                "such as CLAUDE.md"},
+    {.key = "skills",
+     .type = FIELD_TEXTS,
+     .offset = TASK(skills),
+     .minimum = 1,
+     .maximum = LINE_BYTES_MAX,
+     .maximum_items = 20,
+     .rule = rule_directory,
+     .fallback = "[.agents/skills]",
+     .meaning = "folders of the repository with skills in them: the model is "
+                "told their names and descriptions, and all of one that the "
+                "prompt names as `$name`"},
     {.key = "tools",
      .type = FIELD_FLAGS,
      .offset = TASK(tools),
      .names = tools,
      .fallback = "[exec, patch, image, plan]",
-     .meaning = "what the model may call; `[]` for an answer only"},
+     .meaning = "what the model may call; `[]` for an answer only. `read` "
+                "looks at files without a command: for tasks without `exec`"},
     {.key = "setup",
      .type = FIELD_STEPS,
      .offset = TASK(setup),

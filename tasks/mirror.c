@@ -258,6 +258,21 @@ int mirror_fetch(const struct mirror_request *request, struct mirror **mirror,
     return 0;
 }
 
+int mirror_open(const char *directory, struct object_id commit,
+                struct mirror **mirror, struct error *err)
+{
+    CLEANUP(mirror_cleanup) struct mirror *made = mem_alloc(sizeof(*made));
+    CLEANUP(git_tree_cleanup) git_tree *tree = NULL;
+
+    made->path = mem_string(directory);
+    made->commit = commit;
+    if (git_open(directory, &made->repository, err) ||
+        git_find_tree(made->repository, commit, &tree, err))
+        return -1;
+    *mirror = STEAL(made);
+    return 0;
+}
+
 struct object_id mirror_commit(const struct mirror *mirror)
 {
     return mirror->commit;

@@ -51,6 +51,11 @@ const char *repositories_version(void);
 int mirror_fetch(const struct mirror_request *request, struct mirror **mirror,
                  struct error *err);
 
+/* Opens a mirror that was fetched before, pinned to `commit`, which it must
+ * have (ERROR_REPOSITORY). */
+int mirror_open(const char *directory, struct object_id commit,
+                struct mirror **mirror, struct error *err);
+
 /* The commit that the task is pinned to. */
 struct object_id mirror_commit(const struct mirror *mirror);
 

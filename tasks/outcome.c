@@ -169,6 +169,13 @@ static void add_usage(struct outcome_usage *sum,
     event_add(&sum->reasoning_tokens, usage->reasoning_tokens);
     event_add(&sum->cost_microusd, usage->cost_microusd);
     event_add(&sum->retries, usage->retries);
+    event_add(&sum->estimated_tokens, usage->estimated_tokens);
+    event_add(&sum->compactions, usage->compactions);
+    event_add(&sum->compaction_tokens, usage->compaction_tokens);
+    event_add(&sum->compaction_microusd, usage->compaction_microusd);
+    event_add(&sum->compaction_ms, usage->compaction_ms);
+    event_add(&sum->reviews, usage->reviews);
+    event_add(&sum->review_microusd, usage->review_microusd);
     event_add(&sum->tool_calls, usage->tool_calls);
     event_add(&sum->denied_calls, usage->denied_calls);
     sum->cost_known = sum->cost_known && usage->cost_known;

@@ -48,6 +48,14 @@ struct outcome_usage {
     int64_t cost_microusd;    /* of the turns whose cost is known */
     bool cost_known;          /* of every turn */
     int64_t retries;          /* requests sent again */
+    int64_t estimated_tokens; /* of responses that broke off; among the input
+                                 and output tokens */
+    int64_t compactions;      /* their tokens and cost are among the others', */
+    int64_t compaction_tokens;
+    int64_t compaction_microusd;
+    int64_t compaction_ms;
+    int64_t reviews; /* and those of reviews too */
+    int64_t review_microusd;
     int64_t tool_calls;
     int64_t denied_calls; /* of the tool calls */
 };
@@ -152,6 +160,11 @@ struct outcome_task {
     bool retryable;
     const char *commit; /* may be NULL */
     int64_t duration_ms;
+    const char *prefix; /* the cache key of its first request; "" if none */
+    int64_t position;   /* how many of that prefix went before */
+    int64_t waited_ms;  /* for the first of them */
+    int64_t first_input_tokens; /* of its first turn */
+    int64_t first_cached_tokens;
     int64_t attempts_made; /* as task_finished says */
     struct outcome_attempt *attempts;
     size_t attempt_count;

@@ -223,6 +223,7 @@ struct outcome_task *event_task(struct arena *arena, const cJSON *event)
     task->prompt_bytes = amount(event, "prompt_bytes");
     task->setup = string_list(arena, event, "setup");
     task->verify = string_list(arena, event, "verify");
+    task->prefix = "";
     task->usage.cost_known = true;
     set_unfinished(task);
     return task;
@@ -342,27 +343,87 @@ static void step_finished(struct event_subject *subject, const cJSON *event)
     step->output_bytes = amount(event, "output_bytes");
 }
 
-static void turn_finished(struct event_subject *subject, const cJSON *event)
+static void add_cost(struct outcome_usage *usage, const cJSON *event,
+                     int64_t *also)
 {
-    struct outcome_usage *usage = &subject->attempt->usage;
     int64_t cost;
 
-    usage->turns++;
+    if (!json_get_integer(event, "cost_microusd", &cost) || cost < 0) {
+        usage->cost_known = false;
+        return;
+    }
+    event_add(&usage->cost_microusd, cost);
+    if (also)
+        event_add(also, cost);
+}
+
+static int64_t add_tokens(struct outcome_usage *usage, const cJSON *event)
+{
     event_add(&usage->input_tokens, amount(event, "input_tokens"));
     event_add(&usage->cached_tokens, amount(event, "cached_tokens"));
     event_add(&usage->output_tokens, amount(event, "output_tokens"));
+    return amount(event, "input_tokens") + amount(event, "output_tokens");
+}
+
+static void turn_finished(struct event_subject *subject, const cJSON *event)
+{
+    struct outcome_usage *usage = &subject->attempt->usage;
+    struct outcome_task *task = subject->task;
+
+    if (subject->attempt == task->attempts && !usage->turns) {
+        task->first_input_tokens = amount(event, "input_tokens");
+        task->first_cached_tokens = amount(event, "cached_tokens");
+    }
+    usage->turns++;
+    add_tokens(usage, event);
     event_add(&usage->reasoning_tokens, amount(event, "reasoning_tokens"));
-    if (json_get_integer(event, "cost_microusd", &cost) && cost >= 0)
-        event_add(&usage->cost_microusd, cost);
-    else
-        usage->cost_known = false;
+    add_cost(usage, event, NULL);
+}
+
+static void compacted(struct event_subject *subject, const cJSON *event)
+{
+    struct outcome_usage *usage = &subject->attempt->usage;
+
+    usage->compactions++;
+    event_add(&usage->compaction_tokens, add_tokens(usage, event));
+    event_add(&usage->compaction_ms, amount(event, "duration_ms"));
+    add_cost(usage, event, &usage->compaction_microusd);
+}
+
+static void call_reviewed(struct event_subject *subject, const cJSON *event)
+{
+    struct outcome_usage *usage = &subject->attempt->usage;
+
+    usage->reviews++;
+    add_tokens(usage, event);
+    add_cost(usage, event, &usage->review_microusd);
 }
 
 static void request_retried(struct event_subject *subject, const cJSON *event)
 {
-    subject->attempt->usage.retries++;
+    struct outcome_usage *usage = &subject->attempt->usage;
+    int64_t input = amount(event, "estimated_input_tokens");
+    int64_t output = amount(event, "estimated_output_tokens");
+
+    usage->retries += !cJSON_IsFalse(json_get(event, "again"));
+    event_add(&usage->input_tokens, input);
+    event_add(&usage->output_tokens, output);
+    event_add(&usage->estimated_tokens, input + output);
+    if (input + output)
+        add_cost(usage, event, NULL);
     subject->attempt->last_retry =
         text_or_null(subject->arena, event, "message");
+}
+
+static void prefix_leased(struct event_subject *subject, const cJSON *event)
+{
+    struct outcome_task *task = subject->task;
+
+    if (*task->prefix)
+        return; /* a later attempt's */
+    task->prefix = text_member(subject->arena, event, "prefix");
+    task->position = amount(event, "position");
+    task->waited_ms = amount(event, "waited_ms");
 }
 
 static void tool_finished(struct event_subject *subject, const cJSON *event)
@@ -458,6 +519,9 @@ static const struct event_handler handlers[] = {
     {"step_finished", SCOPE_ATTEMPT, step_finished},
     {"turn_finished", SCOPE_ATTEMPT, turn_finished},
     {"request_retried", SCOPE_ATTEMPT, request_retried},
+    {"compacted", SCOPE_ATTEMPT, compacted},
+    {"call_reviewed", SCOPE_ATTEMPT, call_reviewed},
+    {"prefix_leased", SCOPE_TASK, prefix_leased},
     {"tool_finished", SCOPE_ATTEMPT, tool_finished},
     {"patch_made", SCOPE_ATTEMPT, patch_made},
     {"verify_finished", SCOPE_ATTEMPT, verify_finished},

@@ -34,6 +34,13 @@ enum model_provider {
     MODEL_SCRIPTED,   /* plays turns from a file: demos and tests */
 };
 
+enum model_compaction {
+    COMPACTION_AUTO,     /* the provider's where it has one */
+    COMPACTION_ENDPOINT, /* POST /responses/compact */
+    COMPACTION_TRIGGER,  /* a compaction_trigger item at the end of the input */
+    COMPACTION_SUMMARY,  /* the model writes a summary */
+};
+
 /* US dollars per million tokens, in millionths of a dollar; -1: unknown. */
 struct model_price {
     int64_t input;
@@ -52,6 +59,13 @@ struct model_settings {
     int64_t request_timeout_ms; /* of a whole response */
     int64_t idle_timeout_ms;    /* between two bytes of a stream */
     int64_t max_retries;        /* of one request */
+    int64_t max_output_tokens;  /* of one response; -1: the provider's */
+    int64_t context_window;     /* tokens of input and output together */
+    int64_t compact_percent;    /* of it: from where on to compact */
+    enum model_compaction compaction;
+    const char *compaction_model; /* that writes summaries; NULL: the same */
+    struct model_price compaction_price; /* of that one */
+    int64_t cache_key_rate;     /* requests a minute that one cache key takes */
     const char *script;         /* scripted only: path as found; may be NULL */
 };
 
@@ -97,7 +111,8 @@ enum task_tool { /* bits of task.tools */
                  TOOL_PATCH = 2,
                  TOOL_IMAGE = 4,
                  TOOL_PLAN = 8,
-                 TOOL_ALL = 15,
+                 TOOL_READ = 16,
+                 TOOL_ALL = 15, /* by default: what exec does is enough */
 };
 
 struct task_budget { /* -1: none */
@@ -132,7 +147,7 @@ struct sandbox_settings {
     int64_t command_timeout_ms; /* when a step or call gives none */
 };
 
-enum rule_decision { RULE_ALLOW, RULE_DENY };
+enum rule_decision { RULE_ALLOW, RULE_DENY, RULE_REVIEW };
 
 enum rule_tool { /* what a rule's `tool` names */
                  RULE_TOOL_EXEC,
@@ -145,10 +160,18 @@ enum rule_tool { /* what a rule's `tool` names */
 struct approve_rule {
     enum rule_tool tool;
     struct strings argv;  /* exec only; none: every command */
+    struct strings hosts; /* exec only; with a word that names one of them */
     struct strings paths; /* patch only; none: every path */
     enum rule_decision decision;
     const char *because; /* told to the model; may be NULL */
     size_t line;         /* in the manifest, to name the rule */
+};
+
+/* Who decides about calls whose rule says `review`. */
+struct review_settings {
+    const char *model; /* NULL: nobody, and such calls are denied */
+    struct model_price price;
+    int64_t cost_microusd; /* of all reviews of a task; -1: no limit */
 };
 
 enum secrets_rule { SECRETS_FAIL, SECRETS_REPORT };
@@ -166,6 +189,8 @@ struct patch_policy {
 struct policy {
     struct approve_rule *approve; /* first match decides */
     size_t approve_count;
+    bool default_rules; /* those of runner/agent/policy_default.h, after them */
+    struct review_settings review;
     struct patch_policy patch;
 };
 
@@ -182,6 +207,9 @@ struct task {
     bool submodules;
     const char *prompt;
     const char *instructions; /* may be NULL */
+    bool agents_md;           /* whether AGENTS.md files are read */
+    struct strings agents_fallback; /* names instead of it */
+    struct strings skills;          /* folders of the repository */
     unsigned tools;           /* bits of enum task_tool */
     struct task_steps setup;
     struct task_steps verify;

@@ -2,10 +2,11 @@
 
 #include "base/glob.h"
 #include "base/memory.h"
+#include "runner/agent/policy_default.h"
 #include "runner/agent/shell.h"
 #include "runner/tools/patch_apply.h"
 
-static const struct decision by_default = {true, NULL};
+static const struct decision by_default = {.verdict = DECISION_ALLOW};
 
 static bool covers(const struct approve_rule *rule, enum rule_tool tool)
 {
@@ -42,30 +43,85 @@ static bool argv_matches(const struct strings *argv,
 
 static struct decision decided(const struct approve_rule *rule)
 {
-    return (struct decision){rule->decision == RULE_ALLOW, rule};
+    static const enum decision_verdict verdicts[] = {
+        [RULE_ALLOW] = DECISION_ALLOW,
+        [RULE_DENY] = DECISION_DENY,
+        [RULE_REVIEW] = DECISION_REVIEW};
+    struct decision decision = {.verdict = verdicts[rule->decision],
+                                .rule = rule};
+
+    snprintf(decision.reason, sizeof(decision.reason), "%s",
+             rule->because ? rule->because : "");
+    return decision;
+}
+
+/* ---- rules in their order ---------------------------------------------- */
+
+/* The manifest's, then, unless it does without, ours. */
+static const struct approve_rule *rule_at(const struct policy *policy, size_t i)
+{
+    size_t count;
+    const struct approve_rule *defaults = policy_default_rules(&count);
+
+    if (i < policy->approve_count)
+        return &policy->approve[i];
+    i -= policy->approve_count;
+    return policy->default_rules && i < count ? &defaults[i] : NULL;
+}
+
+static bool host_is_named(const struct strings *hosts,
+                          const struct shell_command *command)
+{
+    for (size_t w = 0; w < command->count; w++) {
+        CLEANUP(mem_free) char *host = policy_word_host(command->words[w]);
+
+        for (size_t i = 0; host && i < hosts->count; i++) {
+            if (glob_match_word(hosts->items[i], host))
+                return true;
+        }
+    }
+    return false;
 }
 
 static struct decision decide_command(const struct policy *policy,
                                       const struct shell_command *command)
 {
-    for (size_t i = 0; i < policy->approve_count; i++) {
-        const struct approve_rule *rule = &policy->approve[i];
+    const struct approve_rule *rule;
 
+    for (size_t i = 0; (rule = rule_at(policy, i)); i++) {
         if (covers(rule, RULE_TOOL_EXEC) &&
-            (!rule->argv.count || argv_matches(&rule->argv, command)))
+            (!rule->argv.count || argv_matches(&rule->argv, command)) &&
+            (!rule->hosts.count || host_is_named(&rule->hosts, command)))
             return decided(rule);
     }
     return by_default;
 }
 
-static struct decision first_denial(const struct policy *policy)
+/* Of several decisions about one call: deny before review before allow; among
+ * equals the last rule is the one that is named. */
+static void join(struct decision *whole, struct decision one)
 {
-    for (size_t i = 0; i < policy->approve_count; i++) {
-        if (covers(&policy->approve[i], RULE_TOOL_EXEC) &&
-            policy->approve[i].decision == RULE_DENY)
-            return decided(&policy->approve[i]);
+    static const int strictness[] = {[DECISION_ALLOW] = 0,
+                                     [DECISION_REVIEW] = 1,
+                                     [DECISION_DENY] = 2};
+
+    if (!one.rule || strictness[one.verdict] < strictness[whole->verdict] ||
+        (one.verdict == whole->verdict && one.verdict != DECISION_ALLOW))
+        return;
+    *whole = one;
+}
+
+/* The strictest rule of the list: for what cannot be read whole. */
+static struct decision strictest_rule(const struct policy *policy)
+{
+    struct decision found = by_default;
+    const struct approve_rule *rule;
+
+    for (size_t i = 0; (rule = rule_at(policy, i)); i++) {
+        if (covers(rule, RULE_TOOL_EXEC))
+            join(&found, decided(rule));
     }
-    return by_default;
+    return found;
 }
 
 static struct decision decide_script(const struct policy *policy,
@@ -75,17 +131,18 @@ static struct decision decide_script(const struct policy *policy,
     struct shell_commands commands;
     struct decision decision = by_default;
 
-    if (!policy->approve_count)
+    if (!rule_at(policy, 0))
         return by_default;
     commands = shell_split(&arena, script);
-    if (!commands.complete)
-        decision = first_denial(policy);
-    for (size_t i = 0; i < commands.count && decision.allowed; i++) {
-        struct decision one = decide_command(policy, &commands.items[i]);
+    if (!commands.complete) {
+        struct decision strictest = strictest_rule(policy);
 
-        if (one.rule)
-            decision = one;
+        if (strictest.verdict != DECISION_ALLOW)
+            decision = strictest;
     }
+    for (size_t i = 0; i < commands.count && decision.verdict != DECISION_DENY;
+         i++)
+        join(&decision, decide_command(policy, &commands.items[i]));
     arena_free(&arena);
     return decision;
 }
@@ -93,9 +150,9 @@ static struct decision decide_script(const struct policy *policy,
 static struct decision decide_path(const struct policy *policy,
                                    const char *path)
 {
-    for (size_t i = 0; i < policy->approve_count; i++) {
-        const struct approve_rule *rule = &policy->approve[i];
+    const struct approve_rule *rule;
 
+    for (size_t i = 0; (rule = rule_at(policy, i)); i++) {
         if (covers(rule, RULE_TOOL_PATCH) &&
             (!rule->paths.count ||
              glob_match_any(rule->paths.items, rule->paths.count, path)))
@@ -114,16 +171,13 @@ static struct decision decide_patch(const struct tool_context *context,
     struct patch patch;
     struct error ignored;
 
-    if (!policy->approve_count || patch_parse(call->text, &patch, &ignored))
+    if (!rule_at(policy, 0) || patch_parse(call->text, &patch, &ignored))
         return by_default;
     if (!patch_paths(context->workspace, call->directory, &patch, &paths,
                      &ignored)) {
-        for (size_t i = 0; i < paths.count && decision.allowed; i++) {
-            struct decision one = decide_path(policy, paths.paths[i]);
-
-            if (one.rule)
-                decision = one;
-        }
+        for (size_t i = 0;
+             i < paths.count && decision.verdict != DECISION_DENY; i++)
+            join(&decision, decide_path(policy, paths.paths[i]));
         patch_paths_free(&paths);
     }
     patch_free(&patch);
@@ -133,9 +187,11 @@ static struct decision decide_patch(const struct tool_context *context,
 static struct decision decide_plainly(const struct policy *policy,
                                       enum rule_tool tool)
 {
-    for (size_t i = 0; i < policy->approve_count; i++) {
-        if (covers(&policy->approve[i], tool))
-            return decided(&policy->approve[i]);
+    const struct approve_rule *rule;
+
+    for (size_t i = 0; (rule = rule_at(policy, i)); i++) {
+        if (covers(rule, tool))
+            return decided(rule);
     }
     return by_default;
 }
@@ -146,15 +202,28 @@ struct decision policy_decide(const struct tool_context *context,
                               const struct call_patch *patch)
 {
     const struct policy *policy = &context->task->policy;
-    const char *script = json_get_string(call->json, "cmd");
+    CLEANUP(mem_free) char *script = NULL;
 
     if (patch->text.data)
         return decide_patch(context, patch);
-    if (!script)
-        script = json_get_string(call->json, "chars");
-    if (tool->kind == TOOL_EXEC)
-        return decide_script(policy, script ? script : "");
+    if (tool->kind & TOOL_EXEC) {
+        script = tool_script(call);
+        return decide_script(policy, script);
+    }
     if (tool->kind == TOOL_IMAGE)
         return decide_plainly(policy, RULE_TOOL_IMAGE);
     return decide_plainly(policy, RULE_TOOL_PLAN);
+}
+
+char *policy_rule_name(const struct task *task, const struct decision *decision)
+{
+    size_t count;
+    const struct approve_rule *defaults = policy_default_rules(&count);
+    const struct approve_rule *rule = decision->rule;
+
+    if (!rule)
+        return NULL;
+    if (rule >= defaults && rule < defaults + count)
+        return mem_format("default:%zu", rule->line);
+    return mem_format("%s:%zu", task->file, rule->line);
 }

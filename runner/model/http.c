@@ -200,12 +200,11 @@ static void add_header(struct http *http, const char *line)
     http->headers = longer;
 }
 
-static int set_options(struct http *http, const char *url)
+static int set_options(struct http *http)
 {
     CURL *curl = http->curl;
     int status = 0;
 
-    status |= curl_easy_setopt(curl, CURLOPT_URL, url);
     status |= curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     status |= curl_easy_setopt(curl, CURLOPT_POST, 1L);
     status |= curl_easy_setopt(curl, CURLOPT_HTTPHEADER, http->headers);
@@ -224,8 +223,7 @@ static int set_options(struct http *http, const char *url)
     return status;
 }
 
-struct http *http_open(const char *url, const char *authorization,
-                       struct error *err)
+struct http *http_open(const char *authorization, struct error *err)
 {
     struct http *http = mem_alloc(sizeof(*http));
 
@@ -238,8 +236,8 @@ struct http *http_open(const char *url, const char *authorization,
     add_header(http, "Accept: text/event-stream");
     add_header(http, "Expect:"); /* no waiting for a 100 before the body */
     add_header(http, "User-Agent: nightjar/" NIGHTJAR_VERSION);
-    if (!http->curl || set_options(http, url)) {
-        error_set(err, ERROR_INTERNAL, "libcurl refuses '%s'", url);
+    if (!http->curl || set_options(http)) {
+        error_set(err, ERROR_INTERNAL, "libcurl cannot be set up");
         http_close(http);
         return NULL;
     }
@@ -297,6 +295,9 @@ int http_post(struct http *http, const struct http_request *request,
     http->text[0] = '\0';
     curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER,
                      http->secret ? &secret : http->headers);
+    if (curl_easy_setopt(http->curl, CURLOPT_URL, request->url))
+        return error_set(err, ERROR_INTERNAL, "libcurl refuses '%s'",
+                         request->url);
     curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, request->body.data);
     curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE_LARGE,
                      (curl_off_t)request->body.length);

@@ -16,6 +16,7 @@ typedef int http_consumer(void *context, const char *data, size_t length,
                           struct error *err);
 
 struct http_request {
+    const char *url;
     struct span body;
     int64_t deadline;        /* base/clock.h */
     int64_t idle_timeout_ms; /* between two bytes, also before the first */
@@ -34,8 +35,7 @@ struct http;
 
 /* `authorization` is a whole header line or NULL; it is copied into memory
  * that forked processes do not see. */
-struct http *http_open(const char *url, const char *authorization,
-                       struct error *err);
+struct http *http_open(const char *authorization, struct error *err);
 
 /* Sends a POST. Returns 0 when an answer came whole (any status), or when the
  * consumer said that it has all; -1 with ERROR_NETWORK, ERROR_TIMEOUT or the

@@ -13,6 +13,8 @@ struct model {
     const struct model_settings *settings;
     struct http *http; /* one of the two */
     struct script *script;
+    char *url; /* of responses */
+    char *compact_url;
 };
 
 int models_start(struct error *err)
@@ -33,12 +35,12 @@ const char *model_tls_version(void)
 static int open_http(struct model *model, const char *key, struct error *err)
 {
     CLEANUP(mem_free)
-    char *url = mem_format("%s/responses", model->settings->base_url);
-    CLEANUP(mem_free)
     char *authorization =
         key ? mem_format("Authorization: Bearer %s", key) : NULL;
 
-    model->http = http_open(url, authorization, err);
+    model->url = mem_format("%s/responses", model->settings->base_url);
+    model->compact_url = mem_format("%s/compact", model->url);
+    model->http = http_open(authorization, err);
     if (authorization)
         explicit_bzero(authorization, strlen(authorization));
     return model->http ? 0 : -1;
@@ -63,6 +65,8 @@ void model_close(struct model *model)
         return;
     http_close(model->http);
     script_close(model->script);
+    free(model->url);
+    free(model->compact_url);
     free(model);
 }
 
@@ -80,10 +84,38 @@ void model_reply_free(struct model_reply *reply)
 
 /* ---- one try ----------------------------------------------------------- */
 
+/* One try of a request. */
+struct try_state {
+    const struct model_request *request;
+    struct responses responses;
+    struct buffer whole; /* of a response that is no stream */
+    size_t received;
+    int status;
+    struct failure failure;
+};
+
+int model_reply_restore(struct model_reply *reply, struct span item,
+                        struct error *err)
+{
+    return responses_add(reply, item, err);
+}
+
 static int consume(void *context, const char *data, size_t length,
                    struct error *err)
 {
-    return responses_feed(context, data, length, err);
+    struct try_state *state = context;
+    const struct model_request *request = state->request;
+
+    if (!state->received && request->on_begin)
+        request->on_begin(request->context);
+    state->received += length;
+    if (!request->compact)
+        return responses_feed(&state->responses, data, length, err);
+    if (buffer_add(&state->whole, data, length))
+        return error_set(err, ERROR_PROTOCOL,
+                         "model: the response is larger than %zu bytes",
+                         state->whole.maximum);
+    return 0;
 }
 
 static bool is_event_stream(const char *content_type)
@@ -110,51 +142,81 @@ static int judge(const struct http_answer *answer, struct responses *responses,
                      "model: the stream ended before the response did");
 }
 
-static int try_http(struct model *model, const struct model_request *request,
-                    struct model_reply *reply, struct failure *failure,
-                    int *status, struct error *err)
+static int finish(struct try_state *state,
+                  const struct http_answer *answer, struct error *err)
+{
+    struct responses *responses = &state->responses;
+
+    if (responses->completed)
+        return 0;
+    if (state->request->compact && answer->status / 100 == 2) {
+        state->failure = responses->failure;
+        return responses_read(responses, buffer_span(&state->whole), err);
+    }
+    return judge(answer, responses, &state->failure, err);
+}
+
+static int try_http(struct model *model, struct try_state *state,
+                    struct error *err)
 {
     const struct model_settings *settings = model->settings;
-    CLEANUP(responses_free) struct responses responses;
+    const struct model_request *request = state->request;
     struct http_answer answer;
     struct http_request post = {
+        .url = request->compact ? model->compact_url : model->url,
         .body = request->body,
         .deadline = clock_earlier(request->deadline,
                                   clock_deadline(settings->request_timeout_ms)),
         .idle_timeout_ms = settings->idle_timeout_ms,
         .consume = consume,
-        .context = &responses,
+        .context = state,
     };
-    int result;
+    int result = http_post(model->http, &post, &answer, err);
 
-    responses_init(&responses, reply);
-    result = http_post(model->http, &post, &answer, err);
-    *status = answer.status;
+    state->status = answer.status;
     if (result)
-        *failure = responses.failure;
-    else if (!responses.completed)
-        result = judge(&answer, &responses, failure, err);
+        state->failure = state->responses.failure;
+    else
+        result = finish(state, &answer, err);
     buffer_free(&answer.error_body);
     return result;
 }
 
-static int try_script(struct model *model, const struct model_request *request,
-                      struct model_reply *reply, struct failure *failure,
+static int try_script(struct model *model, struct try_state *state,
                       struct error *err)
 {
-    CLEANUP(responses_free) struct responses responses;
     CLEANUP(buffer_free) struct buffer stream = {0};
     int fed;
 
     buffer_init(&stream, MODEL_REPLY_BYTES_MAX);
-    responses_init(&responses, reply);
-    *failure = (struct failure){.retry = false};
-    if (script_answer(model->script, request->body, &stream, err))
+    if (state->request->compact)
+        return error_set(err, ERROR_REQUEST, "script: has no compaction");
+    if (script_answer(model->script, state->request->body, &stream, err))
         return -1;
-    fed = responses_feed(&responses, stream.data, stream.length, err);
+    fed = consume(state, stream.data, stream.length, err);
     if (fed < 0)
         return -1;
     return fed ? 0 : error_set(err, ERROR_INTERNAL, "script: no end");
+}
+
+static int try_once(struct model *model, struct try_state *state,
+                    struct model_reply *reply, struct error *err)
+{
+    const struct model_request *request = state->request;
+    int result;
+
+    state->received = 0;
+    state->status = 0;
+    state->failure = (struct failure){.retry = false};
+    buffer_init(&state->whole, MODEL_REPLY_BYTES_MAX);
+    responses_init(&state->responses, reply);
+    state->responses.on_item = request->on_item;
+    state->responses.context = request->context;
+    result = model->script ? try_script(model, state, err)
+                           : try_http(model, state, err);
+    responses_free(&state->responses);
+    buffer_free(&state->whole);
+    return result;
 }
 
 /* ---- tries ------------------------------------------------------------- */
@@ -188,41 +250,37 @@ static bool wait_undisturbed(int wake, int64_t milliseconds)
 /* Waits before the next try. False when there is to be none: the error
  * stands. */
 static bool wait_for_retry(const struct model *model,
-                           const struct model_request *request,
-                           const struct failure *failure, int retry, int status,
+                           const struct try_state *state, int retry,
                            const struct error *err)
 {
-    struct model_retry told = {.error = err, .status = status};
+    const struct model_request *request = state->request;
+    struct model_failed failed = {.error = err,
+                                  .status = state->status,
+                                  .received = state->received};
+    bool go_on = true;
 
-    if (!failure->retry || retry > model->settings->max_retries)
-        return false;
-    told.wait_ms =
-        failure_wait_ms(failure, err->kind, retry, random_fraction());
+    failed.wait_ms =
+        failure_wait_ms(&state->failure, err->kind, retry, random_fraction());
     /* Waiting past the deadline would only hide why. */
-    if (clock_deadline(told.wait_ms) > request->deadline)
-        return false;
-    if (request->on_retry)
-        request->on_retry(request->context, &told);
-    return wait_undisturbed(request->wake, told.wait_ms);
+    failed.again = state->failure.retry &&
+                   retry <= model->settings->max_retries &&
+                   clock_deadline(failed.wait_ms) <= request->deadline;
+    if (request->on_failed)
+        go_on = request->on_failed(request->context, &failed);
+    return go_on && failed.again &&
+           wait_undisturbed(request->wake, failed.wait_ms);
 }
 
 int model_respond(struct model *model, const struct model_request *request,
                   struct model_reply *reply, struct error *err)
 {
-    for (int retry = 1;; retry++) {
-        struct failure failure = {.retry = false};
-        int status = 0;
-        int result =
-            model->script
-                ? try_script(model, request, reply, &failure, err)
-                : try_http(model, request, reply, &failure, &status, err);
+    struct try_state state = {.request = request};
 
-        if (!result)
+    for (int retry = 1;; retry++) {
+        if (!try_once(model, &state, reply, err))
             return 0;
         model_reply_free(reply);
-        if (err->kind == ERROR_TIMEOUT && clock_now_ms() > request->deadline)
-            return -1;
-        if (!wait_for_retry(model, request, &failure, retry, status, err)) {
+        if (!wait_for_retry(model, &state, retry, err)) {
             if (retry > 1)
                 error_context(err, "after %d tries", retry);
             return -1;

@@ -56,18 +56,27 @@ struct model_reply {
     bool go_on;     /* the provider asks for another request */
 };
 
-/* One failed try, for the journal. */
-struct model_retry {
+/* One failed try. */
+struct model_failed {
     const struct error *error;
-    int status; /* HTTP, 0 if there was no answer */
-    int64_t wait_ms;
+    int status;       /* HTTP, 0 if there was no answer */
+    size_t received;  /* bytes of a response that had begun: may be billed */
+    bool again;       /* it is going to be tried again, … */
+    int64_t wait_ms;  /* … after so long */
 };
 
 struct model_request {
     struct span body;
+    bool compact;     /* to the endpoint that compacts, not streamed */
     int64_t deadline; /* base/clock.h: of everything, retries included */
     int wake;         /* no waiting and no retry once it is readable; or -1 */
-    void (*on_retry)(void *context, const struct model_retry *retry);
+    /* After each failed try. False: there is to be no other one. */
+    bool (*on_failed)(void *context, const struct model_failed *failed);
+    /* The response has begun; once for each try. May be NULL. */
+    void (*on_begin)(void *context);
+    /* An item is whole, the response is not: what is done with it must be
+     * harmless, for a try that breaks off is forgotten. May be NULL. */
+    void (*on_item)(void *context, const struct model_item *item);
     void *context;
 };
 
@@ -84,6 +93,11 @@ struct model *model_open(const struct model_settings *settings, const char *key,
 int model_respond(struct model *model, const struct model_request *request,
                   struct model_reply *reply, struct error *err);
 void model_reply_free(struct model_reply *reply);
+
+/* Adds an item that was received before, as its JSON. Errors: ERROR_PROTOCOL
+ * when it is none. */
+int model_reply_restore(struct model_reply *reply, struct span item,
+                        struct error *err);
 void model_close(struct model *model);
 void model_cleanup(struct model **model); /* for CLEANUP */
 

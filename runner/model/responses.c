@@ -69,10 +69,9 @@ static void read_message(struct model_reply *reply, struct model_item *item,
     item->commentary = !strcmp(json_get_text(json, "phase", ""), "commentary");
 }
 
-static int read_call(struct responses *responses, struct model_item *item,
+static int read_call(struct arena *arena, struct model_item *item,
                      const cJSON *json, struct error *err)
 {
-    struct arena *arena = &responses->reply->arena;
     const char *call_id = json_get_string(json, "call_id");
     const char *key = item->type == ITEM_CUSTOM_CALL ? "input" : "arguments";
     const cJSON *arguments = json_get(json, key);
@@ -122,6 +121,20 @@ static struct model_item *place_for(struct responses *responses,
     return &reply->items[reply->count++];
 }
 
+static int read_item(struct model_reply *reply, struct model_item *item,
+                     struct span raw, const cJSON *json, struct error *err)
+{
+    *item =
+        (struct model_item){.type = type_of(json_get_text(json, "type", ""))};
+    item->raw = (struct span){arena_bytes(&reply->arena, raw.data, raw.length),
+                              raw.length};
+    if (item->type == ITEM_MESSAGE)
+        read_message(reply, item, json);
+    if (item->type == ITEM_FUNCTION_CALL || item->type == ITEM_CUSTOM_CALL)
+        return read_call(&reply->arena, item, json, err);
+    return 0;
+}
+
 static int add_item(struct responses *responses, struct span data,
                     const cJSON *event, struct error *err)
 {
@@ -137,15 +150,26 @@ static int add_item(struct responses *responses, struct span data,
         return error_set(err, ERROR_PROTOCOL,
                          "model: more than %d items in a response",
                          MODEL_ITEMS_MAX);
-    *item =
-        (struct model_item){.type = type_of(json_get_text(json, "type", ""))};
-    item->raw = (struct span){arena_bytes(&reply->arena, raw.data, raw.length),
-                              raw.length};
-    if (item->type == ITEM_MESSAGE)
-        read_message(reply, item, json);
-    if (item->type == ITEM_FUNCTION_CALL || item->type == ITEM_CUSTOM_CALL)
-        return read_call(responses, item, json, err);
+    if (read_item(reply, item, raw, json, err))
+        return -1;
+    if (responses->on_item)
+        responses->on_item(responses->context, item);
     return 0;
+}
+
+int responses_add(struct model_reply *reply, struct span item,
+                  struct error *err)
+{
+    CLEANUP(json_free) cJSON *json = json_parse(item.data, item.length, err);
+
+    if (!json)
+        return -1;
+    if (!cJSON_IsObject(json) || reply->count == MODEL_ITEMS_MAX)
+        return error_set(err, ERROR_PROTOCOL, "model: not an item");
+    if (!reply->items)
+        reply->items =
+            arena_array(&reply->arena, MODEL_ITEMS_MAX, sizeof(*reply->items));
+    return read_item(reply, &reply->items[reply->count++], item, json, err);
 }
 
 /* ---- the end ----------------------------------------------------------- */
@@ -284,4 +308,33 @@ int responses_feed(struct responses *responses, const char *data, size_t length,
     if (sse_feed(&responses->sse, data, length, err) && !responses->completed)
         return -1;
     return responses->completed;
+}
+
+int responses_read(struct responses *responses, struct span body,
+                   struct error *err)
+{
+    CLEANUP(json_free)
+    cJSON *json = json_parse(body.data, body.length, err);
+    const cJSON *item;
+
+    if (!json)
+        return error_context(err, "model");
+    if (!json_get_array(json, "output"))
+        return error_set(err, ERROR_PROTOCOL, "model: no output");
+    cJSON_ArrayForEach(item, json_get_array(json, "output"))
+    {
+        CLEANUP(buffer_free) struct buffer text = {0};
+        struct json writer;
+
+        buffer_init(&text, SSE_EVENT_BYTES_MAX);
+        writer = json_to(&text);
+        json_value(&writer, item);
+        if (writer.full ||
+            responses_add(responses->reply, buffer_span(&text), err))
+            return error_set(err, ERROR_PROTOCOL, "model: an output item is "
+                                                  "none");
+    }
+    read_usage(responses->reply, json);
+    responses->completed = true;
+    return 0;
 }

@@ -17,6 +17,8 @@ struct responses {
     int64_t places[MODEL_ITEMS_MAX]; /* output_index of each item */
     size_t bytes;
     bool completed;
+    void (*on_item)(void *context, const struct model_item *item);
+    void *context;
     struct failure failure; /* when feeding ended in an error of the stream */
 };
 
@@ -30,5 +32,14 @@ int responses_feed(struct responses *responses, const char *data, size_t length,
                    struct error *err);
 
 void responses_free(struct responses *responses);
+
+/* Reads a response that is no stream: an object with `output` and `usage`, as
+ * POST /responses/compact answers. */
+int responses_read(struct responses *responses, struct span body,
+                   struct error *err);
+
+/* Adds one item, as JSON, to the reply. */
+int responses_add(struct model_reply *reply, struct span item,
+                  struct error *err);
 
 #endif

@@ -281,6 +281,48 @@ int exec_command_run(struct tool_context *context, const struct tool_call *call,
     return wait_and_tell(context, session, call, yield, result, err);
 }
 
+int exec_to_end(struct tool_context *context, const char *script,
+                const char *workdir, int64_t timeout_ms,
+                struct tool_result *result, struct error *err)
+{
+    CLEANUP(mem_free) char *directory = work_directory(context, workdir);
+    struct session *session = session_new(context);
+    int64_t began = clock_now_ms();
+    int64_t limit = clock_deadline(timeout_ms);
+
+    if (!session) {
+        tool_refuse(result, "%d commands are running already",
+                    TOOL_SESSIONS_MAX);
+        return 0;
+    }
+    session->kill_at = clock_earlier(session->kill_at, limit);
+    if (start(context, session, script, directory, false, err)) {
+        session_close(session);
+        if (err->kind == ERROR_SANDBOX)
+            return -1;
+        tool_refuse(result, "%s", err->text);
+        return 0;
+    }
+    if (attend(context, session, CLOCK_NEVER, err))
+        return -1;
+    if (session->late)
+        buffer_addf(&result->text,
+                    "command timed out after %lld milliseconds\n",
+                    (long long)(clock_now_ms() - began));
+    buffer_addf(&result->text,
+                "Exit code: %d\nWall time: %.1f seconds\nOutput:\n",
+                session->late ? 124 : exit_code(session->process.status),
+                (double)(clock_now_ms() - began) / 1000);
+    output_render(&session->output,
+                  (size_t)OUTPUT_TOKENS_DEFAULT * OUTPUT_TOKEN_BYTES,
+                  &result->text);
+    snprintf(result->summary, sizeof(result->summary), "exit %d",
+             session->late ? 124 : exit_code(session->process.status));
+    result->ok = true;
+    session_close(session);
+    return 0;
+}
+
 /* ---- input ------------------------------------------------------------- */
 
 static int write_bytes(struct tool_context *context, struct session *session,

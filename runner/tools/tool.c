@@ -24,6 +24,7 @@ static const char patch_grammar[] =
 static const struct tool tools[] = {
     {.name = "exec_command",
      .kind = TOOL_EXEC,
+     .declared = TOOL_EXEC,
      .description =
          "Runs a shell command in the sandbox and returns its output. A "
          "command that is still running after yield_time_ms keeps running; "
@@ -43,6 +44,7 @@ static const struct tool tools[] = {
      .run = exec_command_run},
     {.name = "write_stdin",
      .kind = TOOL_EXEC,
+     .declared = TOOL_EXEC,
      .description =
          "Writes to a running command and returns what it printed since. "
          "Empty chars only waits. \\u0003 interrupts it, \\u0004 ends its "
@@ -62,6 +64,7 @@ static const struct tool tools[] = {
      .run = write_stdin_run},
     {.name = "apply_patch",
      .kind = TOOL_PATCH,
+     .declared = TOOL_PATCH,
      .freeform = true,
      .description =
          "Edits files: adds, updates, moves and deletes them, all or none. "
@@ -79,15 +82,18 @@ static const struct tool tools[] = {
      .run = apply_patch_run},
     {.name = "view_image",
      .kind = TOOL_IMAGE,
+     .declared = TOOL_IMAGE,
      .description = "Shows you an image file of the workspace (PNG, JPEG, GIF "
                     "or WebP).",
      .parameters =
          "{\"type\":\"object\",\"properties\":{\"path\":{\"type\":\"string\","
          "\"description\":\"Path of the file.\"}},"
          "\"required\":[\"path\"],\"additionalProperties\":false}",
+     .looks_only = true,
      .run = view_image_run},
     {.name = "update_plan",
      .kind = TOOL_PLAN,
+     .declared = TOOL_PLAN,
      .description = "Notes the plan of the work and how far it is. At most one "
                     "step is in_progress.",
      .parameters =
@@ -99,6 +105,49 @@ static const struct tool tools[] = {
          "\"required\":[\"step\",\"status\"],\"additionalProperties\":false}}},"
          "\"required\":[\"plan\"],\"additionalProperties\":false}",
      .run = update_plan_run},
+    {.name = "read_file",
+     .kind = TOOL_EXEC | TOOL_READ,
+     .declared = TOOL_READ,
+     .looks_only = true,
+     .description = "Returns lines of a file of the workspace, numbered.",
+     .parameters =
+         "{\"type\":\"object\",\"properties\":{"
+         "\"file_path\":{\"type\":\"string\"},"
+         "\"offset\":{\"type\":\"number\",\"description\":\"First line, "
+         "from 1.\"},"
+         "\"limit\":{\"type\":\"number\",\"description\":\"Lines; default "
+         "2000.\"}},"
+         "\"required\":[\"file_path\"],\"additionalProperties\":false}",
+     .run = read_file_run},
+    {.name = "list_dir",
+     .kind = TOOL_EXEC | TOOL_READ,
+     .declared = TOOL_READ,
+     .looks_only = true,
+     .description = "Lists a directory of the workspace, and those in it.",
+     .parameters =
+         "{\"type\":\"object\",\"properties\":{"
+         "\"dir_path\":{\"type\":\"string\"},"
+         "\"offset\":{\"type\":\"number\"},\"limit\":{\"type\":\"number\"},"
+         "\"depth\":{\"type\":\"number\",\"description\":\"1 to 8, default "
+         "2.\"}},"
+         "\"required\":[\"dir_path\"],\"additionalProperties\":false}",
+     .run = list_dir_run},
+    {.name = "grep_files",
+     .kind = TOOL_EXEC | TOOL_READ,
+     .declared = TOOL_READ,
+     .description = "Names the files of the workspace that have a line which "
+                    "matches an extended regular expression.",
+     .parameters =
+         "{\"type\":\"object\",\"properties\":{"
+         "\"pattern\":{\"type\":\"string\"},"
+         "\"include\":{\"type\":\"string\",\"description\":\"Glob of file "
+         "names.\"},"
+         "\"path\":{\"type\":\"string\"},\"limit\":{\"type\":\"number\"}},"
+         "\"required\":[\"pattern\"],\"additionalProperties\":false}",
+     .run = grep_files_run},
+    {.name = "shell", .kind = TOOL_EXEC, .run = shell_run},
+    {.name = "shell_command", .kind = TOOL_EXEC, .run = shell_run},
+    {.name = "container.exec", .kind = TOOL_EXEC, .run = shell_run},
 };
 
 const struct tool *tool_find(const char *name, unsigned allowed)
@@ -137,7 +186,7 @@ void tools_declare(struct json *json, unsigned allowed, bool custom)
 {
     json_array(json);
     for (size_t i = 0; i < ARRAY_LENGTH(tools); i++) {
-        if (!(tools[i].kind & allowed))
+        if (!(tools[i].declared & allowed))
             continue;
         json_object(json);
         if (tools[i].freeform && custom)

@@ -49,8 +49,11 @@ struct tool_call {
 
 struct tool {
     const char *name;
-    enum task_tool kind;
-    bool freeform; /* custom tool where the provider has them */
+    unsigned kind;     /* bits of enum task_tool: any of them allows it; */
+    unsigned declared; /* any of these offers it too. The rest, models call
+                          by heart */
+    bool freeform;     /* custom tool where the provider has them */
+    bool looks_only;   /* changes nothing: may run before its turn */
     const char *description;
     const char *parameters; /* JSON Schema of the arguments */
     const char *grammar;    /* Lark, of a custom tool's input */
@@ -72,6 +75,29 @@ void tool_result_free(struct tool_result *result);
 /* An answer that says what was wrong with the call. */
 void tool_refuse(struct tool_result *result, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* The shell script of a call of an exec tool, also of those that models call
+ * by heart; a call of one that only looks as if it were a command. Owned by
+ * the caller; never NULL. */
+char *tool_script(const struct tool_call *call);
+
+/* shell.c: names and layouts of older clients, which models still know */
+int shell_run(struct tool_context *context, const struct tool_call *call,
+              struct tool_result *result, struct error *err);
+int grep_files_run(struct tool_context *context, const struct tool_call *call,
+                   struct tool_result *result, struct error *err);
+
+/* read.c */
+int read_file_run(struct tool_context *context, const struct tool_call *call,
+                  struct tool_result *result, struct error *err);
+int list_dir_run(struct tool_context *context, const struct tool_call *call,
+                 struct tool_result *result, struct error *err);
+
+/* Runs a script to its end or for at most so long, and answers in the layout
+ * of older clients. */
+int exec_to_end(struct tool_context *context, const char *script,
+                const char *workdir, int64_t timeout_ms,
+                struct tool_result *result, struct error *err);
 
 /* exec.c: command sessions */
 struct sessions *sessions_open(void);

@@ -189,7 +189,7 @@ for what in worker:8 sandbox:6 supervisor:12 interrupt:4 twice:4 terminate:2; do
     done <"$TMPDIR/results"
 done
 
-# The guard killed as well: the next run removes what they left.
+# The guard killed as well.
 mkdir "$TMPDIR/stale"
 TMPDIR=$TMPDIR/stale python3 - "$NIGHTJAR" "$FOLDER" "$MODEL_URL" <<'END'
 import os, signal, subprocess, sys, time
@@ -211,9 +211,10 @@ with open(f"/proc/{run.pid}/task/{run.pid}/children") as file:
 os.kill(run.pid, signal.SIGKILL)
 run.wait()
 END
-like "$(ls "$TMPDIR/stale")" '^nightjar-' "all killed at once: the folder stays"
-TMPDIR=$TMPDIR/stale "$NIGHTJAR" run "$TMPDIR/tasks.yaml" -q \
-    --model-url "$MODEL_URL" --out "$TMPDIR/next" --filter task-1
-is "$(ls "$TMPDIR/stale")" "" "and the next run removes it"
+is "$(ls "$TMPDIR/stale")" "" "all killed at once: nothing in TMPDIR"
+ok "the workspace stays with the run" test -d "$TMPDIR/stale-out/work"
+status_is 0 "which can be gone on with" \
+    "$NIGHTJAR" run --resume "$TMPDIR/stale-out" -q
+status_is 1 "and is gone then" test -e "$TMPDIR/stale-out/work"
 
 done_testing

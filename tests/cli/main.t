@@ -211,7 +211,8 @@ for name, bodies in requests.items():
                 for earlier, later in zip(bodies, bodies[1:])
                 if name != "attempts")
     heads = {json.dumps({key: value for key, value in body.items()
-                         if key != "input"}) for body in bodies}
+                         if key not in ("input", "max_output_tokens")})
+             for body in bodies}
     check(grows and len(heads) == 1, f"{name}: each request extends the last")
     if name != "attempts":
         check(len(connections[name]) == 1, f"{name}: one connection")
@@ -222,11 +223,20 @@ for name, bodies in requests.items():
                if item["type"].endswith("_output")]
     check(calls == answers or name == "late",
           f"{name}: every call answered, in order", f"{calls} {answers}")
-first = {json.dumps([requests[name][0][key] for key in
-                     ("model", "tools", "prompt_cache_key")] +
+first = {json.dumps([requests[name][0][key] for key in ("model", "tools")] +
                     requests[name][0]["input"][:1])
          for name in requests if not name.startswith("schema")}
 check(len(first) == 1, "what tasks share is the same bytes")
+keys = {}
+for name, bodies in requests.items():
+    body = bodies[0]
+    prompt = [item["content"][0]["text"].startswith("<environment_context>")
+              for item in body["input"]].index(True) + 1
+    shared = json.dumps([body.get("text"), body["input"][:prompt]])
+    keys.setdefault(shared, set()).add(body["prompt_cache_key"])
+check(all(len(key) == 1 for key in keys.values()) and
+      len(set.union(*keys.values())) == len(keys) and len(keys) > 1,
+      "a cache key for each shared prefix", keys.values())
 
 texts = list(outputs("calls").values())
 check("one" in texts[0], "calls: the first ran")
@@ -292,7 +302,7 @@ for stream in stdout stderr; do
     unlike "$(cat "$TMPDIR/$stream")" '^[[:space:]]*::|##vso\[' \
         "no workflow command on $stream"
 done
-status_is 1 "no secret in the run directory" grep -rqE \
+status_is 1 "no secret in the run directory" grep -rqE --exclude-dir=work \
     'sk-main-0123456789|token-of-the-host-4711' "$TMPDIR/out"
 git clone -q "$TMPDIR/work" "$TMPDIR/clean"
 ok "git applies the hostile task's patch" git -C "$TMPDIR/clean" apply \

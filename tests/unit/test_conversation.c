@@ -14,7 +14,7 @@ static void start(struct conversation *conversation)
 /* A copy of the request, and a check that it is JSON. */
 static char *request_of(struct conversation *conversation, const char *name)
 {
-    struct span request = conversation_request(conversation);
+    struct span request = conversation_request(conversation, 0);
     struct error err = {0};
     cJSON *json =
         request.data ? json_parse(request.data, request.length, &err) : NULL;
@@ -110,24 +110,27 @@ static void test_items(void)
 static void test_full(void)
 {
     static const char item[] = "{\"n\":1}";
-    const size_t needed = strlen(HEAD) + 2 * strlen(item) + 1 + strlen("]}");
+    /* With room for what may stand behind the input. */
+    const size_t tail = 64;
+    const size_t items = strlen(HEAD) + 2 * strlen(item) + 1;
 
     for (size_t less = 0; less < 4; less++) {
         struct conversation conversation;
         struct span request;
 
         start(&conversation);
-        conversation.body.maximum = needed + 1 - less; /* and a NUL */
+        conversation.body.maximum = items + tail - less;
         conversation_add(&conversation, SPAN(item));
         conversation_add(&conversation, SPAN(item));
         tap_int(conversation.full, less > 0, "%zu bytes less than needed: full",
                 less);
         tap_int((int64_t)conversation.items, less ? 1 : 2, "its items");
-        request = conversation_request(&conversation);
+        request = conversation_request(&conversation, 0);
         tap_ok(request.data != NULL, "what it has can be sent");
         tap_bytes(request.data ? request.data : "", request.length,
                   less ? HEAD "{\"n\":1}]}" : HEAD "{\"n\":1},{\"n\":1}]}",
-                  needed - (less ? strlen(item) + 1 : 0), "and is whole");
+                  items + strlen("]}") - (less ? strlen(item) + 1 : 0),
+                  "and is whole");
         conversation_free(&conversation);
     }
 }

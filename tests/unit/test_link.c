@@ -122,10 +122,26 @@ static void file_is(const struct scene *scene, const char *name,
 
 /* ---- sending ------------------------------------------------------------ */
 
+/* Knows one question. */
+static int on_ask(void *context, struct worker *worker, const cJSON *ask,
+                  struct error *error)
+{
+    struct scene *scene = context;
+
+    (void)error;
+    scene->count++;
+    if (strcmp(json_get_text(ask, "ask", ""), "reserve") != 0)
+        worker_fault(worker, "asked what it may not");
+    else
+        worker_answer(worker, false);
+    return 0;
+}
+
 static void receive(struct scene *scene)
 {
-    must(!worker_receive(&scene->worker, &scene->directory, on_event, scene,
-                         &err),
+    const struct worker_handler handler = {on_event, on_ask, scene};
+
+    must(!worker_receive(&scene->worker, &scene->directory, &handler, &err),
          err.text);
 }
 
@@ -409,13 +425,13 @@ static void test_bad_names(void)
 static void test_bad_kinds(void)
 {
     bad_frame(LINK_KINDS, SPAN(""),
-              "sent a frame that is not allowed (kind 5, 0 bytes)");
+              "sent a frame that is not allowed (kind 7, 0 bytes)");
     bad_frame(UINT32_MAX, SPAN(""),
               "sent a frame that is not allowed (kind 4294967295, 0 bytes)");
     bad_frame(LINK_CONTENT, SPAN("x"),
-              "sent a frame that is not allowed (kind 3, 1 bytes)");
+              "sent a frame that is not allowed (kind 5, 1 bytes)");
     bad_frame(LINK_END, SPAN(""),
-              "sent a frame that is not allowed (kind 4, 0 bytes)");
+              "sent a frame that is not allowed (kind 6, 0 bytes)");
     bad_frame(LINK_TRANSCRIPT, SPAN("{}\n{}"),
               "sent a transcript of several lines");
     bad_frame(LINK_TRANSCRIPT, SPAN("\n"),
@@ -460,9 +476,9 @@ static void in_between(uint32_t kind, struct span content, const char *want)
 static void test_in_between(void)
 {
     in_between(LINK_ARTIFACT, SPAN("final.md"),
-               "sent a frame that is not allowed (kind 2, 8 bytes)");
+               "sent a frame that is not allowed (kind 4, 8 bytes)");
     in_between(LINK_ARTIFACT, SPAN("patch.diff"),
-               "sent a frame that is not allowed (kind 2, 10 bytes)");
+               "sent a frame that is not allowed (kind 4, 10 bytes)");
     in_between(LINK_TRANSCRIPT, SPAN("{}"),
                "sent a frame that is not allowed (kind 1, 2 bytes)");
     in_between(LINK_EVENT, SPAN(GOOD_EVENT),
@@ -506,15 +522,15 @@ static void test_event_too_long(void)
 static void test_lost_folder(void)
 {
     struct scene scene;
+    const struct worker_handler handler = {on_event, on_ask, &scene};
     struct link_head head = {LINK_TRANSCRIPT, 2};
 
     open_scene(&scene);
     file_remove_tree(scene.directory.fd, "tasks", &err);
     must(send(scene.end, &head, sizeof(head), 0) == sizeof(head), "send");
     must(send(scene.end, "{}", 2, 0) == 2, "send");
-    tap_int(
-        worker_receive(&scene.worker, &scene.directory, on_event, &scene, &err),
-        -1, "no folder for tasks");
+    tap_int(worker_receive(&scene.worker, &scene.directory, &handler, &err), -1,
+            "no folder for tasks");
     tap_string(err.text, "mkdir tasks/" TASK ": No such file or directory",
                "the message");
     tap_string(scene.worker.fault, "", "which is not the worker's fault");

@@ -68,7 +68,7 @@ static void runs(struct approve_rule *rules, size_t count, const char *script,
     struct decision decision =
         decide(rules, count, "exec_command", arguments, NULL);
 
-    tap_int(decision.allowed, allowed, "%s: %.*s",
+    tap_int(decision.verdict == DECISION_ALLOW, allowed, "%s: %.*s",
             allowed ? "allowed" : "denied", (int)strcspn(script, "\n"), script);
     tap_int(decision.rule ? (int)(decision.rule - rules) : -1, rule,
             "by rule %d", rule);
@@ -78,9 +78,9 @@ static void test_no_rules(void)
 {
     runs(NULL, 0, "rm -rf /", true, -1);
     runs(NULL, 0, "", true, -1);
-    tap_ok(decide(NULL, 0, "exec_command", "{}", NULL).allowed, "no command");
-    tap_ok(decide(NULL, 0, "exec_command", "[]", NULL).allowed, "no object");
-    tap_ok(decide(NULL, 0, "update_plan", "{}", NULL).allowed, "another tool");
+    tap_ok(decide(NULL, 0, "exec_command", "{}", NULL).verdict == DECISION_ALLOW, "no command");
+    tap_ok(decide(NULL, 0, "exec_command", "[]", NULL).verdict == DECISION_ALLOW, "no object");
+    tap_ok(decide(NULL, 0, "update_plan", "{}", NULL).verdict == DECISION_ALLOW, "another tool");
 }
 
 /* One rule, and all the ways to say what it denies. */
@@ -249,10 +249,10 @@ static void test_typed(void)
     CLEANUP(mem_free) char *push = command_json("chars", "git push\n");
     CLEANUP(mem_free) char *other = command_json("chars", "ls\n");
 
-    tap_ok(!decide(rules, 1, "write_stdin", push, NULL).allowed,
+    tap_ok(decide(rules, 1, "write_stdin", push, NULL).verdict != DECISION_ALLOW,
            "typed into a session: denied as well");
-    tap_ok(decide(rules, 1, "write_stdin", other, NULL).allowed, "others not");
-    tap_ok(decide(rules, 1, "write_stdin", "{}", NULL).allowed, "nothing");
+    tap_ok(decide(rules, 1, "write_stdin", other, NULL).verdict == DECISION_ALLOW, "others not");
+    tap_ok(decide(rules, 1, "write_stdin", "{}", NULL).verdict == DECISION_ALLOW, "nothing");
 }
 
 static void test_tools(void)
@@ -262,13 +262,13 @@ static void test_tools(void)
     struct approve_rule any[] = {
         {.tool = RULE_TOOL_ANY, .decision = RULE_DENY}};
 
-    tap_ok(!decide(image, 1, "view_image", "{}", NULL).allowed, "view_image");
-    tap_ok(decide(image, 1, "update_plan", "{}", NULL).allowed, "not the plan");
-    tap_ok(decide(image, 1, "exec_command", "{\"cmd\":\"ls\"}", NULL).allowed,
+    tap_ok(decide(image, 1, "view_image", "{}", NULL).verdict != DECISION_ALLOW, "view_image");
+    tap_ok(decide(image, 1, "update_plan", "{}", NULL).verdict == DECISION_ALLOW, "not the plan");
+    tap_ok(decide(image, 1, "exec_command", "{\"cmd\":\"ls\"}", NULL).verdict == DECISION_ALLOW,
            "nor commands");
-    tap_ok(!decide(any, 1, "view_image", "{}", NULL).allowed, "any: image");
-    tap_ok(!decide(any, 1, "update_plan", "{}", NULL).allowed, "any: plan");
-    tap_ok(!decide(any, 1, "exec_command", "{\"cmd\":\"ls\"}", NULL).allowed,
+    tap_ok(decide(any, 1, "view_image", "{}", NULL).verdict != DECISION_ALLOW, "any: image");
+    tap_ok(decide(any, 1, "update_plan", "{}", NULL).verdict != DECISION_ALLOW, "any: plan");
+    tap_ok(decide(any, 1, "exec_command", "{\"cmd\":\"ls\"}", NULL).verdict != DECISION_ALLOW,
            "any: commands");
 }
 
@@ -287,7 +287,7 @@ static void patches(struct approve_rule *rules, size_t count, const char *text,
         decide(rules, count, "apply_patch", "{}", &patch);
 
     place = place ? place + 1 : text;
-    tap_int(decision.allowed, allowed, "%s in %s: %.*s",
+    tap_int(decision.verdict == DECISION_ALLOW, allowed, "%s in %s: %.*s",
             allowed ? "allowed" : "denied", directory,
             (int)strcspn(place, "\n"), place);
 }

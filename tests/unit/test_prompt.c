@@ -20,12 +20,18 @@ static const struct prompt_place place = {"/workspace", "/home/agent", "/tmp",
 /* The first request of a task. */
 static char *request_of(const struct task *task)
 {
+    static const struct documents none;
+    const struct prompt_request wanted = {
+        .task = task, .documents = &none, .place = &place};
     struct conversation conversation;
+    struct prompt prompt;
     struct span request;
     char *copy;
 
-    prompt_begin(&conversation, task, &place, NULL);
-    request = conversation_request(&conversation);
+    prompt_make(&wanted, &prompt);
+    prompt_begin(&prompt, &conversation, NULL);
+    prompt_free(&prompt);
+    request = conversation_request(&conversation, 0);
     copy = mem_bytes(request.data, request.length);
     conversation_free(&conversation);
     return copy;

@@ -1,0 +1,37 @@
+/* Going on with a run that was cut off: what its directory says about each
+ * task of the plan. */
+#ifndef NIGHTJAR_RUNNER_RESUME_H
+#define NIGHTJAR_RUNNER_RESUME_H
+
+#include "runner/options.h"
+#include "runner/run_directory.h"
+#include "tasks/manifest.h"
+#include "tasks/outcome.h"
+
+struct resume_task {
+    enum {
+        RESUME_WORK,   /* not begun, or to be gone on with */
+        RESUME_SETTLE, /* its attempt has a verdict, the task has not */
+        RESUME_DONE,
+    } state;
+    int64_t attempt;       /* to go on with or to begin, from 1 */
+    int64_t verify_rounds; /* that were in it */
+    bool begun;            /* there may be a record of it */
+    const struct outcome_attempt *last; /* of RESUME_SETTLE */
+};
+
+/* Compares run.json, as it was written, with `text`, as it would be now: the
+ * tasks must be the same (ERROR_USAGE). */
+int resume_check(struct span written, struct span text, struct error *err);
+
+/* One entry for each task of the plan, owned by the caller; points into the
+ * outcome. */
+struct resume_task *resume_tasks(const struct plan *plan,
+                                 const struct run_outcome *outcome);
+
+/* The command line of the run whose run.json that is: manifests, filters,
+ * params, jobs. Strings are in the arena. Errors: ERROR_USAGE. */
+int resume_options(struct span run_json, struct arena *arena,
+                   struct options *options, struct error *err);
+
+#endif

@@ -15,9 +15,26 @@ int64_t clock_now_ms(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+static int64_t frozen_at = -1;
+
 int64_t clock_utc_ms(void)
 {
-    return read_clock(CLOCK_REALTIME);
+    return frozen_at < 0 ? read_clock(CLOCK_REALTIME) : frozen_at;
+}
+
+int64_t clock_elapsed_ms(int64_t began)
+{
+    return frozen_at < 0 ? clock_now_ms() - began : 0;
+}
+
+void clock_freeze(int64_t utc_ms)
+{
+    frozen_at = utc_ms > 0 ? utc_ms : 0;
+}
+
+bool clock_is_frozen(void)
+{
+    return frozen_at >= 0;
 }
 
 int64_t clock_deadline(int64_t timeout_ms)

@@ -2,6 +2,7 @@
 #ifndef NIGHTJAR_BASE_CLOCK_H
 #define NIGHTJAR_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A deadline that never comes. */
@@ -15,6 +16,15 @@ int64_t clock_now_ms(void);
 
 /* Milliseconds since 1970 by the wall clock. */
 int64_t clock_utc_ms(void);
+
+/* Milliseconds since `began`, to be told; 0 while the clock is frozen. */
+int64_t clock_elapsed_ms(int64_t began);
+
+/* From now on, in this process and its children, the wall clock stands still
+ * and nothing takes time, as far as is told: so that what is played again
+ * reads the same each time. Deadlines go on. */
+void clock_freeze(int64_t utc_ms);
+bool clock_is_frozen(void);
 
 /* now + timeout without overflow; a negative timeout is CLOCK_NEVER. */
 int64_t clock_deadline(int64_t timeout_ms);

@@ -5,6 +5,7 @@
  * line for each task, so that the file can be read by lines too. Texts are as
  * in the journal: who shows them has to make them safe. */
 #include "base/json.h"
+#include "base/memory.h"
 #include "reporters/reporter.h"
 
 #define REPORT_VERSION 1
@@ -43,8 +44,23 @@ static void write_usage(struct json *json, const struct outcome_usage *usage)
     else
         json_null(json);
     json_member_int(json, "retries", usage->retries);
+    json_member_int(json, "estimated_tokens", usage->estimated_tokens);
     json_member_int(json, "tool_calls", usage->tool_calls);
     json_member_int(json, "denied_calls", usage->denied_calls);
+    json_key(json, "compactions");
+    json_object(json);
+    json_member_int(json, "count", usage->compactions);
+    json_member_int(json, "tokens", usage->compaction_tokens);
+    json_key(json, "cost_usd");
+    json_micro(json, usage->compaction_microusd);
+    json_member_int(json, "duration_ms", usage->compaction_ms);
+    json_end(json);
+    json_key(json, "reviews");
+    json_object(json);
+    json_member_int(json, "count", usage->reviews);
+    json_key(json, "cost_usd");
+    json_micro(json, usage->review_microusd);
+    json_end(json);
     json_end(json);
 }
 
@@ -269,6 +285,83 @@ static void write_counts(struct json *json, const struct run_outcome *outcome)
     json_end(json);
 }
 
+/* ---- what the provider had cached ---------------------------------------- */
+
+static int by_prefix(const void *a, const void *b)
+{
+    const struct outcome_task *one = *(struct outcome_task *const *)a;
+    const struct outcome_task *other = *(struct outcome_task *const *)b;
+    int order = strcmp(one->prefix, other->prefix);
+
+    if (order)
+        return order;
+    if (one->position != other->position)
+        return one->position < other->position ? -1 : 1;
+    return strcmp(one->id, other->id);
+}
+
+static void write_position(struct json *json, const struct outcome_task *task)
+{
+    json_object(json);
+    json_member_int(json, "position", task->position);
+    json_member_string(json, "task", task->id);
+    json_member_int(json, "first_input_tokens", task->first_input_tokens);
+    json_member_int(json, "first_cached_tokens", task->first_cached_tokens);
+    json_member_int(json, "input_tokens", task->usage.input_tokens);
+    json_member_int(json, "cached_tokens", task->usage.cached_tokens);
+    json_member_int(json, "waited_ms", task->waited_ms);
+    json_end(json);
+}
+
+/* Tasks of one prefix, next to each other. Returns how many. */
+static size_t write_prefix(struct json *json, struct outcome_task **tasks,
+                           size_t count)
+{
+    const char *prefix = tasks[0]->prefix;
+    int64_t input = 0;
+    int64_t cached = 0;
+    size_t same = 0;
+
+    while (same < count && !strcmp(tasks[same]->prefix, prefix)) {
+        input += tasks[same]->usage.input_tokens;
+        cached += tasks[same++]->usage.cached_tokens;
+    }
+    json_object(json);
+    json_member_string(json, "prefix", prefix);
+    json_member_int(json, "tasks", (int64_t)same);
+    json_member_int(json, "input_tokens", input);
+    json_member_int(json, "cached_tokens", cached);
+    json_key(json, "by_position");
+    json_array(json);
+    for (size_t i = 0; i < same; i++)
+        write_position(json, tasks[i]);
+    json_end(json);
+    json_end(json);
+    return same;
+}
+
+static void write_cache(struct json *json, const struct run_outcome *outcome)
+{
+    CLEANUP(mem_free)
+    struct outcome_task **tasks =
+        mem_array(outcome->task_count, sizeof(struct outcome_task *));
+    size_t count = 0;
+
+    for (size_t i = 0; i < outcome->task_count; i++) {
+        if (*outcome->tasks[i]->prefix)
+            tasks[count++] = outcome->tasks[i];
+    }
+    qsort(tasks, count, sizeof(struct outcome_task *), by_prefix);
+    json_key(json, "cache");
+    json_object(json);
+    json_key(json, "prefixes");
+    json_array(json);
+    for (size_t at = 0; at < count;)
+        at += write_prefix(json, tasks + at, count - at);
+    json_end(json);
+    json_end(json);
+}
+
 static void write_journal(struct json *json, const struct run_outcome *outcome)
 {
     json_key(json, "journal");
@@ -296,6 +389,7 @@ int report_json(const struct run_outcome *outcome,
     write_counts(&json, outcome);
     write_usage(&json, &outcome->usage);
     write_journal(&json, outcome);
+    write_cache(&json, outcome);
     json_key(&json, "tasks");
     json_array(&json);
     for (size_t i = 0; i < outcome->task_count; i++) {

@@ -330,6 +330,32 @@ static void run_with_model(struct attempt *attempt, struct model *model)
     sessions_close(tools.sessions);
 }
 
+static int insert_tape(const struct attempt_request *request,
+                       struct model *model, struct error *err)
+{
+    struct tape *tape;
+
+    if (!request->tape.folder)
+        return 0;
+    tape = tape_open(&request->tape, request->task->id, request->number,
+                     request->link->secrets, err);
+    if (!tape)
+        return -1;
+    model_set_tape(model, tape);
+    return 0;
+}
+
+/* What differed from the recording is kept with the task's other files. */
+static void keep_drift(const struct attempt_request *request,
+                       struct model *model)
+{
+    CLEANUP(mem_free) char *drift = model ? model_take_drift(model) : NULL;
+
+    if (drift && *drift)
+        link_artifact(request->link, "drift.diff",
+                      (struct span){drift, strlen(drift)});
+}
+
 void attempt_run(struct attempt_request *request,
                  struct attempt_verdict *verdict)
 {
@@ -345,10 +371,12 @@ void attempt_run(struct attempt_request *request,
     buffer_init(&attempt.patch, PATCH_BYTES_MAX);
     model =
         model_open(request->task->model, request->key, request->task->id, &err);
-    if (!model || open_place(&attempt, &err))
+    if (!model || insert_tape(request, model, &err) ||
+        open_place(&attempt, &err))
         attempt_failed(request, &err, verdict);
     else
         run_with_model(&attempt, model);
+    keep_drift(request, model);
     attempt.place.keep = true; /* the caller knows for how long */
     place_close(&attempt.place);
     buffer_free(&attempt.patch);

@@ -24,6 +24,7 @@ struct attempt_request {
     const char *checkouts;
     const struct sandbox_filter *filter;
     const struct run_settings *run;
+    struct tape_settings tape;
     size_t index;   /* of the task in its plan */
     int64_t number; /* from 1 */
     int64_t deadline;

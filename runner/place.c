@@ -520,7 +520,7 @@ int place_run_step(struct place *place, const struct task_step *step,
         run->status = 127 << 8;
     }
     place_note(place);
-    note_step(place, step, phase, round, clock_now_ms() - began, run);
+    note_step(place, step, phase, round, clock_elapsed_ms(began), run);
     if (run->result == STEP_TIMEOUT && place->deadline <= own)
         return error_set(err, ERROR_TIMEOUT,
                          "the time of the attempt was over during %s step '%s'",

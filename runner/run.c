@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/printable.h"
@@ -423,6 +424,8 @@ static int run_plan(const struct options *options, const struct plan *plan,
     struct run_directory directory = {.fd = -1, .journal = -1};
     struct supervision supervision = {
         .plan = plan,
+        .tape = {.folder = options->replay ? options->replay : options->record,
+                 .replay = options->replay != NULL},
         .secrets = secrets,
         .keys = keys,
         .directory = &directory,
@@ -430,10 +433,16 @@ static int run_plan(const struct options *options, const struct plan *plan,
                      .color = options->color == COLOR_ALWAYS ||
                               (options->color == COLOR_AUTO &&
                                isatty(STDERR_FILENO) && !getenv("NO_COLOR"))}};
+    int64_t started_ms = 0;
     struct error err;
     int status;
 
-    if (take_keys(plan, secrets, keys, &err))
+    if (supervision.tape.folder &&
+        tape_prepare(&supervision.tape, &started_ms, &err))
+        return fail(&err);
+    if (supervision.tape.replay)
+        clock_freeze(started_ms);
+    else if (take_keys(plan, secrets, keys, &err))
         return fail(&err);
     secrets_add_environment(secrets, environ);
     wipe_keys(plan);

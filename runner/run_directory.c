@@ -12,14 +12,14 @@
 
 static char *make_run_id(void)
 {
-    time_t now = time(NULL);
+    time_t now = (time_t)(clock_utc_ms() / 1000);
     unsigned char random[3] = {0};
     struct tm parts;
     char stamp[32] = "19700101T000000Z";
 
     if (gmtime_r(&now, &parts))
         strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &parts);
-    if (getrandom(random, sizeof(random), 0) < 0)
+    if (!clock_is_frozen() && getrandom(random, sizeof(random), 0) < 0)
         memset(random, getpid() & 0xFF, sizeof(random));
     return mem_format("%s-%02x%02x%02x", stamp, random[0], random[1],
                       random[2]);

@@ -64,7 +64,7 @@ static int write_task_end(struct run *run, const struct task *task,
     run_journal_optional(&event, "commit",
                  worker && *worker->commit ? worker->commit : NULL);
     json_member_int(&event, "duration_ms",
-                    worker ? clock_now_ms() - worker->began : 0);
+                    worker ? clock_elapsed_ms(worker->began) : 0);
     run->done++;
     run->failed +=
         !strcmp(ending->verdict, "failed") || !strcmp(ending->verdict, "error");
@@ -255,6 +255,7 @@ static int start_worker(struct run *run, struct worker *worker,
                              .checkouts = checkouts,
                              .filter = &run->filter,
                              .run = &supervision->plan->run,
+                             .tape = supervision->tape,
                              .index = index,
                              .transcript =
                                  resume && resume->begun ? transcript : NULL,
@@ -469,7 +470,7 @@ static int write_end(struct run *run, struct error *err)
     json_member_int(&event, "exit_status", status.status);
     json_member_string(&event, "exit_name", status.name);
     json_member_bool(&event, "retryable", status.retryable);
-    json_member_int(&event, "duration_ms", clock_now_ms() - run->began);
+    json_member_int(&event, "duration_ms", clock_elapsed_ms(run->began));
     if (run_journal_write(&run->journal, &event, err))
         return -1;
     return run_directory_sync(run->supervision->directory, err);

@@ -9,6 +9,7 @@
 
 #include "base/secret.h"
 #include "runner/gate.h"
+#include "runner/model/tape.h"
 #include "runner/progress.h"
 #include "runner/resume.h"
 #include "runner/run_directory.h"
@@ -25,6 +26,7 @@ struct supervision {
      * spent; NULL: a new run. */
     const struct resume_task *resume;
     struct gate_amount spent;
+    struct tape_settings tape;
     struct progress progress;
 };
 

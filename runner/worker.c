@@ -59,7 +59,7 @@ static void note_repository(const struct worker_job *job, struct link *link,
         json_string(&event, job->task->ref);
     else
         json_null(&event);
-    json_member_int(&event, "duration_ms", clock_now_ms() - began);
+    json_member_int(&event, "duration_ms", clock_elapsed_ms(began));
     link_send(link, &event);
 }
 
@@ -188,6 +188,7 @@ static void work(const struct worker_job *job, struct link *link)
                                       .checkouts = job->checkouts,
                                       .filter = job->filter,
                                       .run = job->run,
+                                      .tape = job->tape,
                                       .index = job->index};
 
     go_on_or_begin(job, link, &request, &mirror, &record);

@@ -4,6 +4,7 @@
 #define NIGHTJAR_RUNNER_WORKER_H
 
 #include "base/secret.h"
+#include "runner/model/tape.h"
 #include "sandbox/sandbox.h"
 #include "tasks/task.h"
 
@@ -15,6 +16,7 @@ struct worker_job {
     const char *checkouts; /* the folder of those that tasks share */
     const struct sandbox_filter *filter;
     const struct run_settings *run;
+    struct tape_settings tape;
     size_t index;           /* of the task in its plan */
     const char *transcript; /* of a run that was cut off; NULL: none */
     int64_t attempt;        /* of that run, the last; from 1 */

@@ -13,7 +13,7 @@
 
 /* The files that a worker may leave in its task's folder. */
 static const char *const artifact_names[] = {"patch.diff", "final.md",
-                                             "output.json"};
+                                             "output.json", "drift.diff"};
 
 struct receiving {
     struct worker *worker;

@@ -156,7 +156,7 @@ void calls_start_early(void *context, const struct model_item *item)
     } else {
         early->call_id = mem_string(item->call_id);
         early->arguments = mem_string(item->arguments);
-        early->duration_ms = clock_now_ms() - began;
+        early->duration_ms = clock_elapsed_ms(began);
         agent->early_count++;
     }
     cJSON_Delete(call.json);
@@ -239,7 +239,7 @@ static int handle_call(struct agent *agent, const struct model_item *item,
     cJSON_Delete(call.json);
     if (status)
         return -1;
-    note_call(agent, &call, &decision, &result, clock_now_ms() - began);
+    note_call(agent, &call, &decision, &result, clock_elapsed_ms(began));
     if (result.ok)
         keep_plan(agent, &call);
     add_answer(agent, &call, &result);

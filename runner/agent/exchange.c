@@ -184,7 +184,7 @@ int exchange_run(struct exchange *exchange, struct model_reply *reply,
             *err = exchange->refused;
         return -1;
     }
-    exchange->duration_ms = clock_now_ms() - began;
+    exchange->duration_ms = clock_elapsed_ms(began);
     exchange->cost_microusd =
         budget_count(&agent->budget, exchange->settings, &reply->usage);
     settle(agent, &reply->usage, exchange->cost_microusd);

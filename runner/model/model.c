@@ -9,12 +9,16 @@
 #include "runner/model/responses.h"
 #include "runner/model/script.h"
 
+#define DRIFT_BYTES_MAX ((size_t)1 << 20)
+
 struct model {
     const struct model_settings *settings;
     struct http *http; /* one of the two */
     struct script *script;
     char *url; /* of responses */
     char *compact_url;
+    struct tape *tape;
+    struct buffer drift;
 };
 
 int models_start(struct error *err)
@@ -52,6 +56,7 @@ struct model *model_open(const struct model_settings *settings, const char *key,
     CLEANUP(model_cleanup) struct model *model = mem_alloc(sizeof(*model));
 
     model->settings = settings;
+    buffer_init(&model->drift, DRIFT_BYTES_MAX);
     if (settings->provider == MODEL_SCRIPTED)
         model->script = script_open(settings->script, task_id, err);
     else if (open_http(model, key, err))
@@ -65,9 +70,21 @@ void model_close(struct model *model)
         return;
     http_close(model->http);
     script_close(model->script);
+    tape_close(model->tape);
+    buffer_free(&model->drift);
     free(model->url);
     free(model->compact_url);
     free(model);
+}
+
+void model_set_tape(struct model *model, struct tape *tape)
+{
+    model->tape = tape;
+}
+
+char *model_take_drift(struct model *model)
+{
+    return buffer_steal(&model->drift);
 }
 
 void model_cleanup(struct model **model)
@@ -89,6 +106,8 @@ struct try_state {
     const struct model_request *request;
     struct responses responses;
     struct buffer whole; /* of a response that is no stream */
+    struct buffer taped; /* the bytes as they came, for a recording */
+    bool taping;
     size_t received;
     int status;
     struct failure failure;
@@ -109,6 +128,8 @@ static int consume(void *context, const char *data, size_t length,
     if (!state->received && request->on_begin)
         request->on_begin(request->context);
     state->received += length;
+    if (state->taping)
+        buffer_add(&state->taped, data, length);
     if (!request->compact)
         return responses_feed(&state->responses, data, length, err);
     if (buffer_add(&state->whole, data, length))
@@ -199,6 +220,24 @@ static int try_script(struct model *model, struct try_state *state,
     return fed ? 0 : error_set(err, ERROR_INTERNAL, "script: no end");
 }
 
+/* A response from the tape, as if it had just come. */
+static int try_tape(struct model *model, struct try_state *state,
+                    struct error *err)
+{
+    CLEANUP(buffer_free) struct buffer body = {0};
+    int fed;
+
+    buffer_init(&body, MODEL_REPLY_BYTES_MAX);
+    if (tape_play(model->tape, state->request->body, &body, &model->drift, err))
+        return -1;
+    fed = consume(state, body.data, body.length, err);
+    if (!fed && state->request->compact)
+        return responses_read(&state->responses, buffer_span(&body), err);
+    if (!fed)
+        error_set(err, ERROR_DRIFT, "a recorded response has no end");
+    return fed > 0 ? 0 : -1;
+}
+
 static int try_once(struct model *model, struct try_state *state,
                     struct model_reply *reply, struct error *err)
 {
@@ -212,8 +251,13 @@ static int try_once(struct model *model, struct try_state *state,
     responses_init(&state->responses, reply);
     state->responses.on_item = request->on_item;
     state->responses.context = request->context;
-    result = model->script ? try_script(model, state, err)
-                           : try_http(model, state, err);
+    state->taping = model->tape && !tape_plays(model->tape);
+    buffer_clear(&state->taped);
+    if (tape_plays(model->tape))
+        result = try_tape(model, state, err);
+    else
+        result = model->script ? try_script(model, state, err)
+                               : try_http(model, state, err);
     responses_free(&state->responses);
     buffer_free(&state->whole);
     return result;
@@ -271,21 +315,41 @@ static bool wait_for_retry(const struct model *model,
            wait_undisturbed(request->wake, failed.wait_ms);
 }
 
-int model_respond(struct model *model, const struct model_request *request,
-                  struct model_reply *reply, struct error *err)
+static int try_often(struct model *model, struct try_state *state,
+                     struct model_reply *reply, struct error *err)
 {
-    struct try_state state = {.request = request};
-
     for (int retry = 1;; retry++) {
-        if (!try_once(model, &state, reply, err))
+        if (!try_once(model, state, reply, err))
             return 0;
         model_reply_free(reply);
-        if (!wait_for_retry(model, &state, retry, err)) {
+        if (!wait_for_retry(model, state, retry, err)) {
             if (retry > 1)
                 error_context(err, "after %d tries", retry);
             return -1;
         }
     }
+}
+
+int model_respond(struct model *model, const struct model_request *request,
+                  struct model_reply *reply, struct error *err)
+{
+    struct try_state state = {.request = request};
+    struct error failed;
+    int status;
+
+    buffer_init(&state.taped, MODEL_REPLY_BYTES_MAX);
+    status = try_often(model, &state, reply, err);
+    if (state.taping) {
+        if (status)
+            failed = *err;
+        if (tape_record(model->tape, request->body, buffer_span(&state.taped),
+                        status ? &failed : NULL, err))
+            status = -1;
+        else if (status)
+            *err = failed;
+    }
+    buffer_free(&state.taped);
+    return status;
 }
 
 /* ---- cost -------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/error.h"
+#include "runner/model/tape.h"
 #include "tasks/task.h"
 
 #define MODEL_ITEMS_MAX 1024                      /* of one reply */
@@ -87,6 +88,14 @@ struct model;
  * ERROR_MANIFEST (script), ERROR_INTERNAL. */
 struct model *model_open(const struct model_settings *settings, const char *key,
                          const char *task_id, struct error *err);
+
+/* From now on exchanges go to the tape, which the model owns then, or come
+ * from it: then nothing else is asked, and `key` and network are not used. */
+void model_set_tape(struct model *model, struct tape *tape);
+
+/* What differed between a request that was played and the recorded one, since
+ * the last call: a diff, "" if nothing did. The caller frees it. */
+char *model_take_drift(struct model *model);
 
 /* Sends the request until a whole reply was received, at most max_retries
  * times more. On 0 the caller frees the reply. Errors keep their kind. */

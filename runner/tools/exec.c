@@ -166,7 +166,7 @@ static void tell(struct tool_context *context, struct session *session,
                  int64_t began, size_t limit, struct tool_result *result)
 {
     struct buffer *out = &result->text;
-    double seconds = (double)(clock_now_ms() - began) / 1000;
+    double seconds = (double)clock_elapsed_ms(began) / 1000;
     size_t total = session->output.total;
 
     buffer_addf(out, "Chunk ID: %06x\nWall time: %.1f seconds\n",
@@ -308,11 +308,11 @@ int exec_to_end(struct tool_context *context, const char *script,
     if (session->late)
         buffer_addf(&result->text,
                     "command timed out after %lld milliseconds\n",
-                    (long long)(clock_now_ms() - began));
+                    (long long)clock_elapsed_ms(began));
     buffer_addf(&result->text,
                 "Exit code: %d\nWall time: %.1f seconds\nOutput:\n",
                 session->late ? 124 : exit_code(session->process.status),
-                (double)(clock_now_ms() - began) / 1000);
+                (double)clock_elapsed_ms(began) / 1000);
     output_render(&session->output,
                   (size_t)OUTPUT_TOKENS_DEFAULT * OUTPUT_TOKEN_BYTES,
                   &result->text);

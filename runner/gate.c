@@ -101,7 +101,7 @@ static bool try_lease(struct gate *gate, size_t index, int64_t now,
 /* ---- money ------------------------------------------------------------- */
 
 int gate_reserve(struct gate *gate, size_t index, struct gate_amount amount,
-                 int64_t now)
+                 bool last, int64_t now)
 {
     struct gate_slot *slot = &gate->slots[index];
 
@@ -110,6 +110,7 @@ int gate_reserve(struct gate *gate, size_t index, struct gate_amount amount,
         return -1;
     slot->wants = SLOT_WANTS_MONEY;
     slot->asked = amount;
+    slot->last = last;
     slot->since = now;
     return 0;
 }
@@ -175,7 +176,9 @@ static bool try_money(struct gate *gate, struct gate_slot *slot,
              asked->tokens) &&
         fits(gate->limit.cost_microusd, gate->spent.cost_microusd,
              gate->reserved.cost_microusd, asked->cost_microusd);
-    if (!answer->yes && others)
+    answer->last = slot->last;
+    /* Who can do with less asks again at once; who cannot waits. */
+    if (!answer->yes && others && slot->last)
         return false;
     if (answer->yes) {
         slot->reserved = *asked;

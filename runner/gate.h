@@ -9,6 +9,8 @@
  *
  *     worker     lease KEY → yes   … request … began     (once an attempt)
  *                reserve T, C → yes/no  … request … settle T, C
+ *
+ * A worker that is refused asks for less, until its last word.
  */
 #ifndef NIGHTJAR_RUNNER_GATE_H
 #define NIGHTJAR_RUNNER_GATE_H
@@ -43,6 +45,7 @@ struct gate_slot {
     enum { SLOT_GOES, SLOT_WANTS_LEASE, SLOT_WANTS_MONEY } wants;
     struct gate_group *group; /* NULL: none yet */
     struct gate_amount asked;
+    bool last; /* it will not ask for less */
     struct gate_amount reserved;
     int64_t since; /* base/clock.h: of the wish */
 };
@@ -64,7 +67,7 @@ void gate_free(struct gate *gate);
  * again before it was answered, or for too many keys: the worker's fault. */
 int gate_lease(struct gate *gate, size_t slot, const char *key, int64_t now);
 int gate_reserve(struct gate *gate, size_t slot, struct gate_amount amount,
-                 int64_t now);
+                 bool last, int64_t now);
 
 /* The response to a slot's request has begun. */
 void gate_began(struct gate *gate, size_t slot, int64_t now);
@@ -80,6 +83,7 @@ struct gate_answer {
     size_t slot;
     bool yes;
     bool lease;       /* else money */
+    bool last;        /* of money: it had asked for the least that it can use */
     bool leader;      /* of a lease: it goes first */
     int64_t position; /* of a lease: how many of its key went before */
     int64_t waited_ms;

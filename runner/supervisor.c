@@ -182,7 +182,8 @@ static int on_ask(void *context, struct worker *worker, const cJSON *ask,
         wrong =
             gate_lease(&run->gate, slot, json_get_text(ask, "key", ""), now);
     } else if (!strcmp(what, "reserve")) {
-        wrong = gate_reserve(&run->gate, slot, amount, now);
+        wrong = gate_reserve(&run->gate, slot, amount,
+                             json_get_true(ask, "last"), now);
     } else if (!strcmp(what, "began")) {
         gate_began(&run->gate, slot, now);
     } else if (!strcmp(what, "settle")) {
@@ -217,7 +218,7 @@ static int answer_asks(struct run *run, struct error *err)
     while (gate_next(&run->gate, clock_now_ms(), &answer)) {
         struct worker *worker = &run->workers[answer.slot];
 
-        if (!answer.yes)
+        if (!answer.yes && answer.last)
             ask_to_stop(run, LINK_STOP_BUDGET);
         if (answer.lease && note_lease(run, &answer, err))
             return -1;

@@ -146,36 +146,49 @@ int64_t budget_count(struct budget *budget, const struct model_settings *model,
 
 /* ---- near a limit ------------------------------------------------------ */
 
-static bool is_near(struct budget *budget, unsigned bit, int64_t limit,
-                    int64_t used)
+struct nearing {
+    const char *what;
+    int64_t limit;
+    int64_t used;
+    int64_t next; /* what the next request takes; 0: unknown */
+};
+
+static bool is_near(struct budget *budget, unsigned bit,
+                    const struct nearing *kind)
 {
-    if (limit <= 0 || budget->told & 1U << bit ||
-        (__int128)used * 100 < (__int128)limit * BUDGET_NEAR_PERCENT)
+    int64_t left = kind->limit - kind->used;
+
+    if (kind->limit <= 0 || budget->told & 1U << bit)
+        return false;
+    if ((__int128)kind->used * 100 <
+            (__int128)kind->limit * BUDGET_NEAR_PERCENT &&
+        (!kind->used || left / BUDGET_NEAR_REQUESTS >= kind->next))
         return false;
     budget->told |= 1U << bit;
     return true;
 }
 
-bool budget_near(struct budget *budget, int64_t left_ms, int64_t timeout_ms,
+bool budget_near(struct budget *budget, const struct model_settings *model,
+                 int64_t input, int64_t left_ms, int64_t timeout_ms,
                  struct buffer *out)
 {
     const struct task_budget *limits = budget->limits;
     const struct agent_totals *totals = &budget->totals;
-    const struct {
-        const char *what;
-        int64_t limit;
-        int64_t used;
-    } kinds[] = {
-        {"turns", limits->turns, totals->turns},
-        {"input tokens", limits->input_tokens, totals->input_tokens},
-        {"output tokens", limits->output_tokens, totals->output_tokens},
-        {"money", limits->cost_microusd, totals->cost_microusd},
-        {"time", timeout_ms, timeout_ms - left_ms},
+    const struct nearing kinds[] = {
+        {"turns", limits->turns, totals->turns, 0},
+        {"input tokens", limits->input_tokens, totals->input_tokens, input},
+        {"output tokens", limits->output_tokens, totals->output_tokens,
+         BUDGET_OUTPUT_MIN},
+        {"money", limits->cost_microusd, totals->cost_microusd,
+         model->price.input > 0
+             ? price_of(input, input_price(&model->price))
+             : 0},
+        {"time", timeout_ms, timeout_ms - left_ms, 0},
     };
     size_t before = out->length;
 
     for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (is_near(budget, i, kinds[i].limit, kinds[i].used))
+        if (is_near(budget, i, &kinds[i]))
             buffer_addf(out, "%s%s",
                         out->length > before ? ", " : "Most of your budget is "
                                                       "used: ",

@@ -17,6 +17,8 @@
 #define BUDGET_OUTPUT_MIN 256
 /* From this share of a limit on the agent is told, in hundredths. */
 #define BUDGET_NEAR_PERCENT 80
+/* … or when it has room for so many more requests. */
+#define BUDGET_NEAR_REQUESTS 3
 
 struct agent_totals {
     int64_t turns;
@@ -54,8 +56,11 @@ int64_t budget_count(struct budget *budget, const struct model_settings *model,
                      const struct model_usage *usage);
 
 /* If a limit has come near since the last time, adds what the agent should
- * be told and returns true. `left_ms` and `timeout_ms` are about its time. */
-bool budget_near(struct budget *budget, int64_t left_ms, int64_t timeout_ms,
+ * be told and returns true: most of it is used, or it has room for few more
+ * requests like the next one, of `input` tokens. `left_ms` and `timeout_ms`
+ * are about its time. */
+bool budget_near(struct budget *budget, const struct model_settings *model,
+                 int64_t input, int64_t left_ms, int64_t timeout_ms,
                  struct buffer *out);
 
 #endif

@@ -34,19 +34,48 @@ static void put_amount(struct json *ask, int64_t tokens, int64_t cost)
                                               : JSON_INTEGER_MAX);
 }
 
+static int plan(struct exchange *exchange, int64_t output, struct error *err)
+{
+    return budget_plan(&exchange->agent->budget, exchange->settings,
+                       exchange->input, output, &exchange->reservation, err);
+}
+
+static bool ask_run(struct exchange *exchange, bool last)
+{
+    const struct reservation *planned = &exchange->reservation;
+    struct link *link = exchange->agent->link;
+    struct json ask = link_ask_begin(link, "reserve");
+
+    put_amount(&ask, planned->input_tokens + planned->output_tokens,
+               planned->cost_microusd);
+    json_member_bool(&ask, "last", last);
+    return link_ask(link, &ask);
+}
+
+/* Plans and reserves. Where the run has no room for as much output, it may
+ * have some for less. */
 static int reserve(struct exchange *exchange, struct error *err)
 {
     struct agent *agent = exchange->agent;
-    const struct reservation *planned = &exchange->reservation;
-    struct json ask;
+    int64_t output = exchange->output;
 
+    if (plan(exchange, output, err))
+        return -1;
     if (!budget_of_run(&agent->budget))
         return 0;
-    ask = link_ask_begin(agent->link, "reserve");
-    put_amount(&ask, planned->input_tokens + planned->output_tokens,
-               planned->cost_microusd);
-    if (link_ask(agent->link, &ask))
-        return 0;
+    for (;;) {
+        bool last = exchange->reservation.output_tokens <= BUDGET_OUTPUT_MIN;
+
+        if (ask_run(exchange, last))
+            return 0;
+        if (last)
+            break;
+        output = exchange->reservation.output_tokens / 8;
+        if (output < BUDGET_OUTPUT_MIN)
+            output = BUDGET_OUTPUT_MIN;
+        if (plan(exchange, output, err))
+            return -1;
+    }
     agent->stop = link_asked(agent->link);
     return error_set(err, ERROR_BUDGET,
                      "the run's budget has no room for another request");
@@ -62,13 +91,6 @@ static void settle(struct agent *agent, const struct model_usage *usage,
     ask = link_ask_begin(agent->link, "settle");
     put_amount(&ask, usage->input_tokens + usage->output_tokens, cost);
     link_tell(agent->link, &ask);
-}
-
-static int plan(struct exchange *exchange, struct error *err)
-{
-    return budget_plan(&exchange->agent->budget, exchange->settings,
-                       exchange->input, exchange->output,
-                       &exchange->reservation, err);
 }
 
 /* ---- what the request tells -------------------------------------------- */
@@ -119,8 +141,7 @@ static bool on_failed(void *context, const struct model_failed *failed)
     settle(agent, &estimate, cost);
     if (!failed->again)
         return false;
-    return !plan(exchange, &exchange->refused) &&
-           !reserve(exchange, &exchange->refused);
+    return !reserve(exchange, &exchange->refused);
 }
 
 static void on_begin(void *context)
@@ -177,7 +198,7 @@ int exchange_run(struct exchange *exchange, struct model_reply *reply,
         return error_set(err, ERROR_CONTEXT_LENGTH,
                          "the conversation is larger than %zu bytes",
                          CONVERSATION_BYTES_MAX);
-    if (plan(exchange, err) || reserve(exchange, err))
+    if (reserve(exchange, err))
         return -1;
     if (send(exchange, reply, err)) {
         if (exchange->refused.kind != ERROR_NONE)

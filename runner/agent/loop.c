@@ -41,7 +41,9 @@ static void tell_if_near(struct agent *agent)
     int64_t left = agent->deadline - clock_now_ms();
 
     buffer_init(&text, 4096);
-    if (budget_near(&agent->budget, left, agent->task->timeout_ms, &text))
+    if (budget_near(&agent->budget, agent->task->model,
+                    exchange_input_bound(agent), left,
+                    agent->task->timeout_ms, &text))
         conversation_add_message(agent->conversation, "user",
                                  buffer_span(&text));
 }

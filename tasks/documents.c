@@ -178,13 +178,19 @@ static void take_skill(struct reading *reading, const char *path)
     struct documents *documents = reading->documents;
     struct skill *skill = &documents->skills[documents->skill_count];
     struct yaml_tree tree;
+    struct span block;
 
     skill->path = arena_string(&documents->arena, path);
     skill->text = read_text(reading, path, SKILL_BYTES_MAX);
     if (!skill->text)
         return;
-    if (yaml_read(&tree, front_matter(skill->text), &limits)) {
+    block = front_matter(skill->text);
+    if (!block.data) {
         problem(reading, path, "expected a YAML block between lines of '---'");
+        return;
+    }
+    if (yaml_read(&tree, block, &limits)) {
+        problem(reading, path, "the block between lines of '---' is no YAML");
     } else {
         skill->name = one_line(&documents->arena, yaml_get(tree.root, "name"),
                                SKILL_NAME_MAX);

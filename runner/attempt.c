@@ -172,7 +172,7 @@ static int open_place(struct attempt *attempt, struct error *err)
     attempt->after_setup = attempt->base;
     if (attempt->task->setup.count)
         return attempt_snapshot(attempt, attempt->base, &attempt->after_setup,
-                             err);
+                                err);
     return 0;
 }
 

@@ -29,8 +29,8 @@ struct attempt_request {
     int64_t number; /* from 1 */
     int64_t deadline;
     struct agent_totals totals; /* of the attempts before */
-    struct record *record; /* to go on from; NULL: a new attempt */
-    int64_t verify_rounds; /* that were before */
+    struct record *record;      /* to go on from; NULL: a new attempt */
+    int64_t verify_rounds;      /* that were before */
 };
 
 /* Tries once. Always gives a verdict; totals are brought forward. The

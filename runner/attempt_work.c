@@ -19,8 +19,7 @@ void attempt_timed_out(const struct task *task, struct attempt_verdict *verdict)
 }
 
 void attempt_failed(const struct attempt_request *request,
-                                 const struct error *err,
-                                 struct attempt_verdict *verdict)
+                    const struct error *err, struct attempt_verdict *verdict)
 {
     if (err->kind == ERROR_TIMEOUT && clock_now_ms() >= request->deadline)
         attempt_timed_out(request->task, verdict);
@@ -31,7 +30,7 @@ void attempt_failed(const struct attempt_request *request,
 /* ---- what the agent did ------------------------------------------------ */
 
 int attempt_snapshot(struct attempt *attempt, struct object_id base,
-                         struct object_id *tree, struct error *err)
+                     struct object_id *tree, struct error *err)
 {
     int64_t grace = clock_deadline(LANDING_MS);
     int64_t deadline = attempt->request->deadline;
@@ -71,7 +70,7 @@ static void put_violations(struct json *event, const char *key,
 }
 
 int attempt_make_patch(struct attempt *attempt, struct violations *violations,
-                      struct error *err)
+                       struct error *err)
 {
     const struct mirror *mirror = attempt->request->mirror;
     struct violations findings;
@@ -102,7 +101,7 @@ int attempt_make_patch(struct attempt *attempt, struct violations *violations,
 }
 
 bool attempt_patch_acceptable(struct attempt *attempt,
-                             const struct violations *violations)
+                              const struct violations *violations)
 {
     struct attempt_verdict *verdict = attempt->verdict;
 
@@ -194,8 +193,7 @@ static void tell_failure(struct attempt *attempt, const struct checked *checked)
     attempt_tell(attempt, buffer_span(&text));
 }
 
-static void failed_check(struct attempt *attempt,
-                         const struct checked *checked)
+static void failed_check(struct attempt *attempt, const struct checked *checked)
 {
     verdict_set(
         attempt->verdict, "failed", "verify", "check '%s' failed%s%s",

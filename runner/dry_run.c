@@ -48,8 +48,7 @@ static void rules(struct buffer *out, const struct policy *policy)
         CLEANUP(buffer_free) struct buffer text = {0};
 
         buffer_init(&text, (size_t)1 << 20);
-        buffer_addf(&text, "%s %s",
-                    decisions[rule->decision],
+        buffer_addf(&text, "%s %s", decisions[rule->decision],
                     tools[rule->tool]);
         for (size_t w = 0; w < rule->argv.count; w++)
             buffer_addf(&text, " %s", rule->argv.items[w]);

@@ -171,11 +171,10 @@ static bool try_money(struct gate *gate, struct gate_slot *slot,
     bool others = gate->reserved.tokens > 0 || gate->reserved.cost_microusd > 0;
     const struct gate_amount *asked = &slot->asked;
 
-    answer->yes =
-        fits(gate->limit.tokens, gate->spent.tokens, gate->reserved.tokens,
-             asked->tokens) &&
-        fits(gate->limit.cost_microusd, gate->spent.cost_microusd,
-             gate->reserved.cost_microusd, asked->cost_microusd);
+    answer->yes = fits(gate->limit.tokens, gate->spent.tokens,
+                       gate->reserved.tokens, asked->tokens) &&
+                  fits(gate->limit.cost_microusd, gate->spent.cost_microusd,
+                       gate->reserved.cost_microusd, asked->cost_microusd);
     answer->last = slot->last;
     /* Who can do with less asks again at once; who cannot waits. */
     if (!answer->yes && others && slot->last)

@@ -12,7 +12,7 @@
 #define WAIT_MS 30000
 #define PAUSE_NS 5000000
 #define FILE_BYTES 4096
-#define STATE_FIELD 1  /* behind the name, from 1: proc(5) */
+#define STATE_FIELD 1 /* behind the name, from 1: proc(5) */
 #define START_FIELD 20
 
 /* The rest of /proc/PID/stat behind the name, which may hold anything; NULL

@@ -297,8 +297,8 @@ const struct option_text option_texts[] = {
      "same reports each time. A request that differs from the recorded one "
      "ends its task, and is shown.",
      apply_replay},
-    {"--task", NULL, "ID", FOR(COMMAND_PROMPT),
-     "The task; default: the first.", apply_task},
+    {"--task", NULL, "ID", FOR(COMMAND_PROMPT), "The task; default: the first.",
+     apply_task},
     {"--dry-run", NULL, NULL, FOR(COMMAND_RUN),
      "Prints each task with its resolved policy and the operations that build "
      "its sandbox, and runs nothing.",

@@ -349,8 +349,7 @@ static void take_identity(struct place *place)
     struct stat info;
 
     if (!lstat(home, &info) && !geteuid())
-        place->identity =
-            (struct sandbox_identity){info.st_uid, info.st_gid};
+        place->identity = (struct sandbox_identity){info.st_uid, info.st_gid};
 }
 
 int place_open(const struct place_request *request, struct place *place,
@@ -371,8 +370,7 @@ int place_open(const struct place_request *request, struct place *place,
         .upper = -1,
         .identity = sandbox_identity()};
     place->shell = place_shell();
-    if (mkdir(place->scratch, 0700) &&
-        !(request->existing && errno == EEXIST))
+    if (mkdir(place->scratch, 0700) && !(request->existing && errno == EEXIST))
         return error_set_errno(err, ERROR_IO, errno, "mkdir %s",
                                place->scratch);
     if (request->existing)

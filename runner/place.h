@@ -49,8 +49,9 @@ struct place_request {
 int place_open(const struct place_request *request, struct place *place,
                struct error *err);
 
-/* Ends everything in it and, unless it is kept, removes it from disk. A folder that cannot be
- * removed is left to the run's guard. Accepts a place that did not open. */
+/* Ends everything in it and, unless it is kept, removes it from disk. A folder
+ * that cannot be removed is left to the run's guard. Accepts a place that did
+ * not open. */
 void place_close(struct place *place);
 
 /* The shell of commands, the same for every sandbox on this host. */

@@ -58,8 +58,8 @@ static void write_parts(const struct prompt *prompt, struct buffer *out)
         all += part->length;
         buffer_addf(out, "=== %s (about %zu tokens)\n", part->name,
                     tokens_of(part->length));
-        add_item_text(out, (struct span){prompt->items.data + part->at,
-                                         part->length});
+        add_item_text(
+            out, (struct span){prompt->items.data + part->at, part->length});
     }
     buffer_addf(out, "=== all: about %zu tokens; prefix key %s\n",
                 tokens_of(all), prompt->key);
@@ -167,8 +167,8 @@ int prompt_command(const struct options *options)
     struct plan plan;
     int status;
 
-    status = load_plan(options, &plan) ? STATUS_USAGE
-                                       : prompt_of(options, &plan);
+    status =
+        load_plan(options, &plan) ? STATUS_USAGE : prompt_of(options, &plan);
     plan_free(&plan);
     return status;
 }

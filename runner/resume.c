@@ -61,8 +61,7 @@ static const struct outcome_task *find_task(const struct run_outcome *outcome,
                                             const char *id, size_t guess)
 {
     /* Mostly they are in the same order. */
-    if (guess < outcome->task_count &&
-        !strcmp(outcome->tasks[guess]->id, id))
+    if (guess < outcome->task_count && !strcmp(outcome->tasks[guess]->id, id))
         return outcome->tasks[guess];
     for (size_t i = 0; i < outcome->task_count; i++) {
         if (!strcmp(outcome->tasks[i]->id, id))
@@ -116,7 +115,7 @@ struct resume_task *resume_tasks(const struct plan *plan,
     struct resume_task *states = mem_array(plan->count, sizeof(*states));
 
     for (size_t i = 0; i < plan->count; i++)
-        states[i] = state_of(&plan->tasks[i],
-                             find_task(outcome, plan->tasks[i].id, i));
+        states[i] =
+            state_of(&plan->tasks[i], find_task(outcome, plan->tasks[i].id, i));
     return states;
 }

@@ -14,9 +14,9 @@ struct resume_task {
         RESUME_SETTLE, /* its attempt has a verdict, the task has not */
         RESUME_DONE,
     } state;
-    int64_t attempt;       /* to go on with or to begin, from 1 */
-    int64_t verify_rounds; /* that were in it */
-    bool begun;            /* there may be a record of it */
+    int64_t attempt;                    /* to go on with or to begin, from 1 */
+    int64_t verify_rounds;              /* that were in it */
+    bool begun;                         /* there may be a record of it */
     const struct outcome_attempt *last; /* of RESUME_SETTLE */
 };
 

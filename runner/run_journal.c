@@ -7,9 +7,8 @@ void run_journal_init(struct run_journal *journal,
                       struct run_directory *directory,
                       const struct secrets *secrets, struct progress *progress)
 {
-    *journal = (struct run_journal){.directory = directory,
-                                    .secrets = secrets,
-                                    .progress = progress};
+    *journal = (struct run_journal){
+        .directory = directory, .secrets = secrets, .progress = progress};
     buffer_init(&journal->line, EVENT_BYTES_MAX);
 }
 

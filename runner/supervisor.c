@@ -53,7 +53,8 @@ static int write_task_end(struct run *run, const struct task *task,
                           const struct ending *ending,
                           const struct worker *worker, struct error *err)
 {
-    struct json event = run_journal_begin(&run->journal, "task_finished", task->id);
+    struct json event =
+        run_journal_begin(&run->journal, "task_finished", task->id);
 
     json_member_string(&event, "verdict", ending->verdict);
     json_member_string(&event, "reason", ending->reason);
@@ -62,7 +63,7 @@ static int write_task_end(struct run *run, const struct task *task,
     json_member_bool(&event, "retryable", ending->retryable);
     json_member_int(&event, "attempts", worker ? worker->attempts : 0);
     run_journal_optional(&event, "commit",
-                 worker && *worker->commit ? worker->commit : NULL);
+                         worker && *worker->commit ? worker->commit : NULL);
     json_member_int(&event, "duration_ms",
                     worker ? clock_elapsed_ms(worker->began) : 0);
     run->done++;
@@ -200,8 +201,8 @@ static int note_lease(struct run *run, const struct gate_answer *answer,
                       struct error *err)
 {
     const struct worker *worker = &run->workers[answer->slot];
-    struct json event = run_journal_begin(&run->journal, "prefix_leased",
-                                          worker->task->id);
+    struct json event =
+        run_journal_begin(&run->journal, "prefix_leased", worker->task->id);
 
     json_member_string(&event, "prefix",
                        run->gate.slots[answer->slot].group->key);
@@ -249,20 +250,20 @@ static int start_worker(struct run *run, struct worker *worker,
                                   supervision->directory->path, task->id);
     const struct resume_task *resume =
         supervision->resume ? &supervision->resume[index] : NULL;
-    struct worker_job job = {.task = task,
-                             .secrets = supervision->secrets,
-                             .key = supervision->keys[index],
-                             .scratch = scratch,
-                             .checkouts = checkouts,
-                             .filter = &run->filter,
-                             .run = &supervision->plan->run,
-                             .tape = supervision->tape,
-                             .index = index,
-                             .transcript =
-                                 resume && resume->begun ? transcript : NULL,
-                             .attempt = resume ? resume->attempt : 1,
-                             .verify_rounds = resume ? resume->verify_rounds : 0,
-                             .supervisor = getpid()};
+    struct worker_job job = {
+        .task = task,
+        .secrets = supervision->secrets,
+        .key = supervision->keys[index],
+        .scratch = scratch,
+        .checkouts = checkouts,
+        .filter = &run->filter,
+        .run = &supervision->plan->run,
+        .tape = supervision->tape,
+        .index = index,
+        .transcript = resume && resume->begun ? transcript : NULL,
+        .attempt = resume ? resume->attempt : 1,
+        .verify_rounds = resume ? resume->verify_rounds : 0,
+        .supervisor = getpid()};
     struct json event;
 
     if (worker_start(worker, &job, run->guard.pipe, err))
@@ -546,8 +547,8 @@ int supervise(struct supervision *supervision, struct error *err)
     const struct run_settings *limits = &supervision->plan->run;
     int status;
 
-    run_journal_init(&run.journal, supervision->directory,
-                     supervision->secrets, &supervision->progress);
+    run_journal_init(&run.journal, supervision->directory, supervision->secrets,
+                     &supervision->progress);
     gate_init(&run.gate, run.jobs,
               (struct gate_amount){limits->budget_tokens,
                                    limits->budget_cost_microusd});

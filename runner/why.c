@@ -28,9 +28,9 @@ static void add_call(struct buffer *out, const cJSON *event)
                 (long long)json_get_int64(event, "turn", 0));
     add_field(out, "  ", json_get_text(event, "tool", ""));
     add_field(out, "  ", json_get_text(event, "decision", ""));
-    add_field(out, json_get_true(event, "reviewed") ? " after a review, by "
-                                                    : " by ",
-              *rule ? rule : "no rule: the sandbox confines it");
+    add_field(
+        out, json_get_true(event, "reviewed") ? " after a review, by " : " by ",
+        *rule ? rule : "no rule: the sandbox confines it");
     add_field(out, ": ", json_get_text(event, "reason", ""));
     add_field(out, "\n    ", json_get_text(event, "summary", ""));
     buffer_add_byte(out, '\n');

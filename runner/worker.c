@@ -96,8 +96,8 @@ static void try_once(const struct worker_job *job, struct link *link,
 
     request->deadline = clock_deadline(job->task->timeout_ms);
     request->scratch = scratch;
-    if (!*mirror && fetch(job, link, request->number, request->deadline, mirror,
-                          &err)) {
+    if (!*mirror &&
+        fetch(job, link, request->number, request->deadline, mirror, &err)) {
         verdict_from_error(verdict, &err);
         return;
     }
@@ -134,8 +134,8 @@ static bool find_record(const struct worker_job *job, struct link *link,
         return false;
     if (record->attempt != job->attempt)
         return false; /* what it took counts all the same */
-    workspace =
-        mem_format("%s/attempt-%" PRId64 "/agent", job->scratch, record->attempt);
+    workspace = mem_format("%s/attempt-%" PRId64 "/agent", job->scratch,
+                           record->attempt);
     if (!access(workspace, F_OK) &&
         !mirror_open(directory, record->base, mirror, &err))
         return true;

@@ -21,8 +21,8 @@ struct worker_job {
     const char *transcript; /* of a run that was cut off; NULL: none */
     int64_t attempt;        /* of that run, the last; from 1 */
     int64_t verify_rounds;  /* in it */
-    int link;       /* socket to the supervisor */
-    int supervisor; /* its process id */
+    int link;               /* socket to the supervisor */
+    int supervisor;         /* its process id */
 };
 
 /* Works and ends the process: 0 when a verdict was sent. */

@@ -86,8 +86,8 @@ static int take_event(struct receiving *receiving, struct span line,
     if (strcmp(json_get_text(event, "task", ""), worker->task->id) != 0)
         return fault(worker, "sent an event of another task");
     learn(worker, event);
-    return receiving->handler->event(receiving->handler->context, worker,
-                                     event, line, err);
+    return receiving->handler->event(receiving->handler->context, worker, event,
+                                     line, err);
 }
 
 static int take_ask(struct receiving *receiving, struct span content,

@@ -385,8 +385,8 @@ int sandbox_end_commands(struct sandbox *sandbox, struct error *err)
         note(sandbox, &packet);
     } while (packet.type != CONTROL_ENDED);
     if (packet.value)
-        return error_set(err, ERROR_SANDBOX,
-                         "sandbox: %d processes do not end", packet.value);
+        return error_set(err, ERROR_SANDBOX, "sandbox: %d processes do not end",
+                         packet.value);
     return 0;
 }
 

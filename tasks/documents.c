@@ -122,8 +122,8 @@ static void read_agents(struct reading *reading)
 
     for (const char *at = directory; *at; at++)
         depth += *at == '/';
-    reading->documents->agents = arena_array(&reading->documents->arena, depth,
-                                             sizeof(struct document));
+    reading->documents->agents =
+        arena_array(&reading->documents->arena, depth, sizeof(struct document));
     read_folder(reading, "");
     if (!strcmp(directory, "."))
         return;

@@ -306,7 +306,8 @@ static void read_steps(struct reader *reader, const struct value *value)
     *(struct task_steps *)value->target = (struct task_steps){steps, count};
 }
 
-/* `argv` and `hosts` have a meaning for commands only, `paths` for patches only. */
+/* `argv` and `hosts` have a meaning for commands only, `paths` for patches
+ * only. */
 static void check_rule(struct reader *reader, const struct yaml_node *node,
                        const struct yaml_place *place, enum rule_tool tool)
 {

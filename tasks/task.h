@@ -65,8 +65,8 @@ struct model_settings {
     enum model_compaction compaction;
     const char *compaction_model; /* that writes summaries; NULL: the same */
     struct model_price compaction_price; /* of that one */
-    int64_t cache_key_rate;     /* requests a minute that one cache key takes */
-    const char *script;         /* scripted only: path as found; may be NULL */
+    int64_t cache_key_rate; /* requests a minute that one cache key takes */
+    const char *script;     /* scripted only: path as found; may be NULL */
 };
 
 struct run_settings {
@@ -206,11 +206,11 @@ struct task {
     int64_t depth;           /* 0: whole history */
     bool submodules;
     const char *prompt;
-    const char *instructions; /* may be NULL */
-    bool agents_md;           /* whether AGENTS.md files are read */
+    const char *instructions;       /* may be NULL */
+    bool agents_md;                 /* whether AGENTS.md files are read */
     struct strings agents_fallback; /* names instead of it */
     struct strings skills;          /* folders of the repository */
-    unsigned tools;           /* bits of enum task_tool */
+    unsigned tools;                 /* bits of enum task_tool */
     struct task_steps setup;
     struct task_steps verify;
     enum verify_expect verify_expect;

@@ -25,9 +25,8 @@ static int spent_money(struct error *err, int64_t limit)
 
 bool budget_of_run(const struct budget *budget)
 {
-    return budget->run &&
-           (budget->run->budget_tokens >= 0 ||
-            budget->run->budget_cost_microusd >= 0);
+    return budget->run && (budget->run->budget_tokens >= 0 ||
+                           budget->run->budget_cost_microusd >= 0);
 }
 
 static bool cost_is_limited(const struct budget *budget)
@@ -101,9 +100,9 @@ int budget_plan(const struct budget *budget, const struct model_settings *model,
     bool bounded = limits->output_tokens >= 0 || cost_is_limited(budget) ||
                    budget_of_run(budget);
     int64_t most = left_of(limits->output_tokens, totals->output_tokens);
-    int64_t output = asked                      ? asked
+    int64_t output = asked                          ? asked
                      : model->max_output_tokens > 0 ? model->max_output_tokens
-                                                : BUDGET_OUTPUT_DEFAULT;
+                                                    : BUDGET_OUTPUT_DEFAULT;
 
     *reservation = (struct reservation){.input_tokens = input};
     if (limits->turns >= 0 && totals->turns >= limits->turns)
@@ -180,9 +179,8 @@ bool budget_near(struct budget *budget, const struct model_settings *model,
         {"output tokens", limits->output_tokens, totals->output_tokens,
          BUDGET_OUTPUT_MIN},
         {"money", limits->cost_microusd, totals->cost_microusd,
-         model->price.input > 0
-             ? price_of(input, input_price(&model->price))
-             : 0},
+         model->price.input > 0 ? price_of(input, input_price(&model->price))
+                                : 0},
         {"time", timeout_ms, timeout_ms - left_ms, 0},
     };
     size_t before = out->length;
@@ -190,8 +188,9 @@ bool budget_near(struct budget *budget, const struct model_settings *model,
     for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (is_near(budget, i, &kinds[i]))
             buffer_addf(out, "%s%s",
-                        out->length > before ? ", " : "Most of your budget is "
-                                                      "used: ",
+                        out->length > before ? ", "
+                                             : "Most of your budget is "
+                                               "used: ",
                         kinds[i].what);
     }
     if (out->length == before)

@@ -133,10 +133,9 @@ static int answer(struct agent *agent, struct tool_call *call,
 void calls_start_early(void *context, const struct model_item *item)
 {
     struct agent *agent = context;
-    const struct tool *tool =
-        item->type == ITEM_FUNCTION_CALL
-            ? tool_find(item->name, agent->task->tools)
-            : NULL;
+    const struct tool *tool = item->type == ITEM_FUNCTION_CALL
+                                  ? tool_find(item->name, agent->task->tools)
+                                  : NULL;
     struct early_answer *early = &agent->early[agent->early_count];
     struct tool_call call = {.name = item->name,
                              .call_id = item->call_id,

@@ -51,9 +51,8 @@ bool compaction_is_due(const struct agent *agent)
 static void copy_from(const struct conversation *from, size_t first,
                       struct conversation *copy)
 {
-    const struct span head = {from->body.data, from->items
-                                                   ? from->list[0].at
-                                                   : from->body.length};
+    const struct span head = {from->body.data, from->items ? from->list[0].at
+                                                           : from->body.length};
 
     conversation_init(copy, head, NULL);
     for (size_t i = 0; i < from->items; i++) {
@@ -111,18 +110,16 @@ static int ask_other_model(struct compaction *compaction, struct error *err)
         struct span item = conversation_item(agent->conversation, i);
 
         /* Reasoning is sealed for the model that it came from. */
-        if ((i < agent->conversation->prefix_items ||
-             i >= compaction->first) &&
+        if ((i < agent->conversation->prefix_items || i >= compaction->first) &&
             !memmem(item.data, item.length, "\"type\":\"reasoning\"", 18))
             conversation_restore(&copy, item, ORIGIN_TOLD);
     }
     conversation_add_message(&copy, "user", SPAN(ask_for_summary));
-    compaction->exchange =
-        (struct exchange){.agent = agent,
-                          .settings = &settings,
-                          .conversation = &copy,
-                          .input = (int64_t)copy.body.length,
-                          .output = SUMMARY_TOKENS};
+    compaction->exchange = (struct exchange){.agent = agent,
+                                             .settings = &settings,
+                                             .conversation = &copy,
+                                             .input = (int64_t)copy.body.length,
+                                             .output = SUMMARY_TOKENS};
     return exchange_run(&compaction->exchange, &compaction->reply, err);
 }
 
@@ -400,11 +397,10 @@ static bool is_futile(struct agent *agent)
 int compact(struct agent *agent, const char *reason, struct error *err)
 {
     CLEANUP(buffer_free) struct buffer summary = {0};
-    struct compaction compaction = {
-        .agent = agent,
-        .form = first_form(agent->task->model),
-        .first = agent->conversation->prefix_items,
-        .reply = {.count = 0}};
+    struct compaction compaction = {.agent = agent,
+                                    .form = first_form(agent->task->model),
+                                    .first = agent->conversation->prefix_items,
+                                    .reply = {.count = 0}};
     int64_t before = exchange_input_estimate(agent);
     struct span item;
     int status;

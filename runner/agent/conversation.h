@@ -32,8 +32,8 @@ struct conversation {
     struct conversation_item *list;
     size_t items;
     size_t prefix_items; /* of them: the prefix, once it is closed */
-    bool full;         /* an item did not fit: the conversation is over */
-    struct link *link; /* gets each item for the transcript; may be NULL */
+    bool full;           /* an item did not fit: the conversation is over */
+    struct link *link;   /* gets each item for the transcript; may be NULL */
 };
 
 /* Starts with `head`: a JSON object up to and with `"input":[`. */

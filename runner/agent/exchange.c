@@ -26,8 +26,8 @@ int64_t exchange_input_estimate(const struct agent *agent)
 
 static void put_amount(struct json *ask, int64_t tokens, int64_t cost)
 {
-    json_member_int(ask, "tokens", tokens < JSON_INTEGER_MAX ? tokens
-                                                             : JSON_INTEGER_MAX);
+    json_member_int(ask, "tokens",
+                    tokens < JSON_INTEGER_MAX ? tokens : JSON_INTEGER_MAX);
     json_member_int(ask, "cost_microusd",
                     cost < 0                  ? 0
                     : cost < JSON_INTEGER_MAX ? cost
@@ -181,9 +181,8 @@ static int send(struct exchange *exchange, struct model_reply *reply,
     };
 
     if (exchange->conversation)
-        request.body =
-            conversation_request(exchange->conversation,
-                                 exchange->reservation.max_output_tokens);
+        request.body = conversation_request(
+            exchange->conversation, exchange->reservation.max_output_tokens);
     return model_respond(agent->model, &request, reply, err);
 }
 

@@ -11,7 +11,7 @@ struct exchange {
     struct conversation *conversation;     /* what is sent; or NULL, and … */
     struct span body;                      /* … this, to the endpoint that
                                               compacts */
-    int64_t input;  /* tokens of the request, at most */
+    int64_t input;                         /* tokens of the request, at most */
     int64_t output; /* wanted at most; 0: as the model's settings say */
     void (*on_item)(void *context, const struct model_item *item);
     int64_t cost_microusd; /* out: -1 if unknown */

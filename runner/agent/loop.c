@@ -42,8 +42,8 @@ static void tell_if_near(struct agent *agent)
 
     buffer_init(&text, 4096);
     if (budget_near(&agent->budget, agent->task->model,
-                    exchange_input_bound(agent), left,
-                    agent->task->timeout_ms, &text))
+                    exchange_input_bound(agent), left, agent->task->timeout_ms,
+                    &text))
         conversation_add_message(agent->conversation, "user",
                                  buffer_span(&text));
 }
@@ -146,8 +146,7 @@ static const char *nudge(const struct model_reply *reply, bool has_final)
     return NULL;
 }
 
-static enum agent_end end_of_error(struct agent *agent,
-                                   const struct error *err)
+static enum agent_end end_of_error(struct agent *agent, const struct error *err)
 {
     agent->stop = link_asked(agent->link);
     if (agent->stop)

@@ -101,9 +101,8 @@ static struct decision decide_command(const struct policy *policy,
  * equals the last rule is the one that is named. */
 static void join(struct decision *whole, struct decision one)
 {
-    static const int strictness[] = {[DECISION_ALLOW] = 0,
-                                     [DECISION_REVIEW] = 1,
-                                     [DECISION_DENY] = 2};
+    static const int strictness[] = {
+        [DECISION_ALLOW] = 0, [DECISION_REVIEW] = 1, [DECISION_DENY] = 2};
 
     if (!one.rule || strictness[one.verdict] < strictness[whole->verdict] ||
         (one.verdict == whole->verdict && one.verdict != DECISION_ALLOW))
@@ -175,8 +174,8 @@ static struct decision decide_patch(const struct tool_context *context,
         return by_default;
     if (!patch_paths(context->workspace, call->directory, &patch, &paths,
                      &ignored)) {
-        for (size_t i = 0;
-             i < paths.count && decision.verdict != DECISION_DENY; i++)
+        for (size_t i = 0; i < paths.count && decision.verdict != DECISION_DENY;
+             i++)
             join(&decision, decide_path(policy, paths.paths[i]));
         patch_paths_free(&paths);
     }

@@ -16,8 +16,8 @@ enum decision_verdict { DECISION_ALLOW, DECISION_DENY, DECISION_REVIEW };
 
 struct decision {
     enum decision_verdict verdict;
-    bool reviewed;                   /* a second model had its say */
-    const struct approve_rule *rule; /* NULL: no rule matched */
+    bool reviewed;                        /* a second model had its say */
+    const struct approve_rule *rule;      /* NULL: no rule matched */
     char reason[DECISION_REASON_MAX + 1]; /* for the model; "" if none */
 };
 

@@ -6,17 +6,17 @@
 
 #define HEAD_LINES 5 /* of the written file, before its first rule */
 
-#define WORDS(...)                                                        \
-    {                                                                     \
-        .items = (const char *[]){__VA_ARGS__},                           \
-        .count = sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)   \
+#define WORDS(...)                                                      \
+    {                                                                   \
+        .items = (const char *[]){__VA_ARGS__},                         \
+        .count = sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *) \
     }
 
-#define DENY(number, text, ...)                                           \
-    {                                                                     \
-        .tool = RULE_TOOL_EXEC, .argv = WORDS(__VA_ARGS__),               \
-        .decision = RULE_DENY, .because = (text),                         \
-        .line = HEAD_LINES + (number)                                     \
+#define DENY(number, text, ...)                             \
+    {                                                       \
+        .tool = RULE_TOOL_EXEC, .argv = WORDS(__VA_ARGS__), \
+        .decision = RULE_DENY, .because = (text),           \
+        .line = HEAD_LINES + (number)                       \
     }
 
 static const char by_patch[] = "work leaves by the patch, not by a push";

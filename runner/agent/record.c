@@ -143,8 +143,7 @@ static int read_begun(struct reading *reading, struct span line,
     struct span body = json_member_bytes(line, "body");
 
     record_free(record);
-    if (body.length < 2 ||
-        memcmp(body.data + body.length - 2, "]}", 2) != 0)
+    if (body.length < 2 || memcmp(body.data + body.length - 2, "]}", 2) != 0)
         return wrong(reading, err, "no body");
     record->attempt = json_get_int64(json, "attempt", 0);
     record->key = mem_string(json_get_text(json, "key", ""));
@@ -229,7 +228,7 @@ static int read_compacted(struct reading *reading, const cJSON *json,
         buffer_init(&text, LINE_MAX_BYTES);
         writer = json_to(&text);
         json_value(&writer, item);
-        if (writer.full || !cJSON_IsString(origin))
+        if (writer.full || !origin || !cJSON_IsString(origin))
             return wrong(reading, err, "an item that is none");
         conversation_restore(&record->conversation, buffer_span(&text),
                              origin_named(origin->valuestring));
@@ -329,8 +328,7 @@ int record_read(struct span transcript, struct link *link,
     struct reading reading = {.record = record, .link = link, .items = items};
 
     memset(record, 0, sizeof(*record));
-    if (read_lines(&reading, transcript, err) ||
-        record->conversation.full) {
+    if (read_lines(&reading, transcript, err) || record->conversation.full) {
         if (record->conversation.full)
             wrong(&reading, err, "more than a conversation can be");
         record_free(record);

@@ -87,8 +87,7 @@ static void add_material(const struct agent *agent,
 /* What the reply decides. A call that is longer than what was shown is not
  * allowed on the strength of its start. */
 static void read_answer(const struct model_reply *reply,
-                        const struct tool_call *call,
-                        struct decision *decision)
+                        const struct tool_call *call, struct decision *decision)
 {
     decision->verdict = DECISION_DENY;
     snprintf(decision->reason, sizeof(decision->reason),

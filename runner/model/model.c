@@ -163,8 +163,8 @@ static int judge(const struct http_answer *answer, struct responses *responses,
                      "model: the stream ended before the response did");
 }
 
-static int finish(struct try_state *state,
-                  const struct http_answer *answer, struct error *err)
+static int finish(struct try_state *state, const struct http_answer *answer,
+                  struct error *err)
 {
     struct responses *responses = &state->responses;
 
@@ -298,9 +298,8 @@ static bool wait_for_retry(const struct model *model,
                            const struct error *err)
 {
     const struct model_request *request = state->request;
-    struct model_failed failed = {.error = err,
-                                  .status = state->status,
-                                  .received = state->received};
+    struct model_failed failed = {
+        .error = err, .status = state->status, .received = state->received};
     bool go_on = true;
 
     failed.wait_ms =

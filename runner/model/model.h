@@ -60,10 +60,10 @@ struct model_reply {
 /* One failed try. */
 struct model_failed {
     const struct error *error;
-    int status;       /* HTTP, 0 if there was no answer */
-    size_t received;  /* bytes of a response that had begun: may be billed */
-    bool again;       /* it is going to be tried again, … */
-    int64_t wait_ms;  /* … after so long */
+    int status;      /* HTTP, 0 if there was no answer */
+    size_t received; /* bytes of a response that had begun: may be billed */
+    bool again;      /* it is going to be tried again, … */
+    int64_t wait_ms; /* … after so long */
 };
 
 struct model_request {

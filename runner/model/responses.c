@@ -331,8 +331,9 @@ int responses_read(struct responses *responses, struct span body,
         json_value(&writer, item);
         if (writer.full ||
             responses_add(responses->reply, buffer_span(&text), err))
-            return error_set(err, ERROR_PROTOCOL, "model: an output item is "
-                                                  "none");
+            return error_set(err, ERROR_PROTOCOL,
+                             "model: an output item is "
+                             "none");
     }
     read_usage(responses->reply, json);
     responses->completed = true;

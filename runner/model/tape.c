@@ -95,9 +95,9 @@ static int read_recording(const char *folder, int64_t *started_ms,
 int tape_prepare(const struct tape_settings *settings, int64_t *started_ms,
                  struct error *err)
 {
-    return settings->replay ? read_recording(settings->folder, started_ms, err)
-                            : prepare_recording(settings->folder, started_ms,
-                                                err);
+    return settings->replay
+               ? read_recording(settings->folder, started_ms, err)
+               : prepare_recording(settings->folder, started_ms, err);
 }
 
 struct tape *tape_open(const struct tape_settings *settings, const char *task,
@@ -341,10 +341,10 @@ int tape_play(struct tape *tape, struct span request, struct buffer *response,
         return -1;
     body = json_get_string(exchange, "response");
     if (!body)
-        return error_set(err,
-                         error_kind_from_name(
-                             json_get_text(exchange, "error", "internal")),
-                         "%s", json_get_text(exchange, "message", ""));
+        return error_set(
+            err,
+            error_kind_from_name(json_get_text(exchange, "error", "internal")),
+            "%s", json_get_text(exchange, "message", ""));
     buffer_add_string(response, body);
     return 0;
 }

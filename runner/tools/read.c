@@ -103,10 +103,9 @@ int read_file_run(struct tool_context *context, const struct tool_call *call,
         result->ok = true;
         snprintf(result->summary, sizeof(result->summary), "empty");
     } else {
-        add_lines(buffer_span(&content),
-                  bounded(call->json, "offset", 1, INT32_MAX),
-                  bounded(call->json, "limit", LINES_DEFAULT, LINES_DEFAULT),
-                  result);
+        add_lines(
+            buffer_span(&content), bounded(call->json, "offset", 1, INT32_MAX),
+            bounded(call->json, "limit", LINES_DEFAULT, LINES_DEFAULT), result);
     }
     return 0;
 }

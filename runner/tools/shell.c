@@ -60,8 +60,8 @@ static void add_command(struct buffer *script, const cJSON *command)
 
     if (cJSON_IsString(command))
         buffer_add_string(script, command->valuestring);
-    else if (cJSON_GetArraySize(command) == 3 &&
-             word_is(command, 0, shells) && word_is(command, 1, flags) &&
+    else if (cJSON_GetArraySize(command) == 3 && word_is(command, 0, shells) &&
+             word_is(command, 1, flags) &&
              cJSON_IsString(cJSON_GetArrayItem(command, 2)))
         buffer_add_string(script, cJSON_GetArrayItem(command, 2)->valuestring);
     else
@@ -105,17 +105,18 @@ char *tool_script(const struct tool_call *call)
     } else if (command) {
         add_command(&script, command);
     } else {
-        buffer_add_string(&script,
-                          json_get_text(call->json, "cmd",
-                                        json_get_text(call->json, "chars", "")));
+        buffer_add_string(
+            &script, json_get_text(call->json, "cmd",
+                                   json_get_text(call->json, "chars", "")));
     }
     return buffer_steal(&script);
 }
 
 static int64_t timeout_of(const cJSON *json)
 {
-    int64_t timeout = json_get_int64(
-        json, "timeout_ms", json_get_int64(json, "timeout", TIMEOUT_DEFAULT_MS));
+    int64_t timeout =
+        json_get_int64(json, "timeout_ms",
+                       json_get_int64(json, "timeout", TIMEOUT_DEFAULT_MS));
 
     return timeout < 1 || timeout > TIMEOUT_MAX_MS ? TIMEOUT_MAX_MS : timeout;
 }

@@ -78,9 +78,14 @@ static void test_no_rules(void)
 {
     runs(NULL, 0, "rm -rf /", true, -1);
     runs(NULL, 0, "", true, -1);
-    tap_ok(decide(NULL, 0, "exec_command", "{}", NULL).verdict == DECISION_ALLOW, "no command");
-    tap_ok(decide(NULL, 0, "exec_command", "[]", NULL).verdict == DECISION_ALLOW, "no object");
-    tap_ok(decide(NULL, 0, "update_plan", "{}", NULL).verdict == DECISION_ALLOW, "another tool");
+    tap_ok(decide(NULL, 0, "exec_command", "{}", NULL).verdict ==
+               DECISION_ALLOW,
+           "no command");
+    tap_ok(decide(NULL, 0, "exec_command", "[]", NULL).verdict ==
+               DECISION_ALLOW,
+           "no object");
+    tap_ok(decide(NULL, 0, "update_plan", "{}", NULL).verdict == DECISION_ALLOW,
+           "another tool");
 }
 
 /* One rule, and all the ways to say what it denies. */
@@ -249,10 +254,15 @@ static void test_typed(void)
     CLEANUP(mem_free) char *push = command_json("chars", "git push\n");
     CLEANUP(mem_free) char *other = command_json("chars", "ls\n");
 
-    tap_ok(decide(rules, 1, "write_stdin", push, NULL).verdict != DECISION_ALLOW,
+    tap_ok(decide(rules, 1, "write_stdin", push, NULL).verdict !=
+               DECISION_ALLOW,
            "typed into a session: denied as well");
-    tap_ok(decide(rules, 1, "write_stdin", other, NULL).verdict == DECISION_ALLOW, "others not");
-    tap_ok(decide(rules, 1, "write_stdin", "{}", NULL).verdict == DECISION_ALLOW, "nothing");
+    tap_ok(decide(rules, 1, "write_stdin", other, NULL).verdict ==
+               DECISION_ALLOW,
+           "others not");
+    tap_ok(decide(rules, 1, "write_stdin", "{}", NULL).verdict ==
+               DECISION_ALLOW,
+           "nothing");
 }
 
 static void test_tools(void)
@@ -262,13 +272,20 @@ static void test_tools(void)
     struct approve_rule any[] = {
         {.tool = RULE_TOOL_ANY, .decision = RULE_DENY}};
 
-    tap_ok(decide(image, 1, "view_image", "{}", NULL).verdict != DECISION_ALLOW, "view_image");
-    tap_ok(decide(image, 1, "update_plan", "{}", NULL).verdict == DECISION_ALLOW, "not the plan");
-    tap_ok(decide(image, 1, "exec_command", "{\"cmd\":\"ls\"}", NULL).verdict == DECISION_ALLOW,
+    tap_ok(decide(image, 1, "view_image", "{}", NULL).verdict != DECISION_ALLOW,
+           "view_image");
+    tap_ok(decide(image, 1, "update_plan", "{}", NULL).verdict ==
+               DECISION_ALLOW,
+           "not the plan");
+    tap_ok(decide(image, 1, "exec_command", "{\"cmd\":\"ls\"}", NULL).verdict ==
+               DECISION_ALLOW,
            "nor commands");
-    tap_ok(decide(any, 1, "view_image", "{}", NULL).verdict != DECISION_ALLOW, "any: image");
-    tap_ok(decide(any, 1, "update_plan", "{}", NULL).verdict != DECISION_ALLOW, "any: plan");
-    tap_ok(decide(any, 1, "exec_command", "{\"cmd\":\"ls\"}", NULL).verdict != DECISION_ALLOW,
+    tap_ok(decide(any, 1, "view_image", "{}", NULL).verdict != DECISION_ALLOW,
+           "any: image");
+    tap_ok(decide(any, 1, "update_plan", "{}", NULL).verdict != DECISION_ALLOW,
+           "any: plan");
+    tap_ok(decide(any, 1, "exec_command", "{\"cmd\":\"ls\"}", NULL).verdict !=
+               DECISION_ALLOW,
            "any: commands");
 }
 

@@ -448,5 +448,33 @@ def resume(out):
     return Run(out, result.returncode, result.stdout.decode())
 
 
+VALIDATE = """
+import json, sys
+from jsonschema import Draft202012Validator
+schemas = {name: Draft202012Validator(json.load(open(
+    f"tests/data/schema/{name}.schema.json"))) for name in
+    ("CreateResponse", "CompactResponseMethodPublicBody")}
+for line in open(sys.argv[1]):
+    name, body = json.loads(line)
+    schemas[name].validate(body)
+"""
+
+
+def fits_schema(provider, name, most=60):
+    """Requests, evenly drawn, fit the provider's published schema. By Debian's
+    own Python, which has the package."""
+    path = os.path.join(FOLDER, "requests.jsonl")
+    requests = [request for request, _ in provider.requests]
+    with open(path, "w") as file:
+        for request in requests[::max(1, len(requests) // most)]:
+            kind = "CompactResponseMethodPublicBody" if \
+                request.path.endswith("/compact") else "CreateResponse"
+            file.write(json.dumps([kind, request.body]) + "\n")
+    result = subprocess.run(["/usr/bin/python3", "-c", VALIDATE, path],
+                            stderr=subprocess.PIPE)
+    ok(result.returncode == 0, f"{name}: requests fit the published schema",
+       result.stderr.decode()[-3000:])
+
+
 def clean():
     shutil.rmtree(FOLDER, ignore_errors=True)

@@ -115,6 +115,7 @@ for settings, forms, wanted in (
            e["tokens_after"] < 5000 for e in events), "at 90 % of the window",
        events)
     after = check_after(provider, worker, wanted)
+    fits_schema(provider, wanted, most=1000)
     ok(("SUMMARY of the work" if wanted == "summary" else "sealed") in
        json.dumps(after.items), f"{wanted}: with what it came to")
     usage = run.report()["usage"]

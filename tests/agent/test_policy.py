@@ -46,6 +46,8 @@ def go(script, more="", prompt="go", status=0):
     with Provider(script) as provider:
         run = nightjar(provider, MANIFEST % (work, more, prompt))
         ok(run.status == status, f"{prompt}: exit status", run.status, run.text)
+        if script.review:
+            fits_schema(provider, "with reviews")
         return run
 
 

@@ -127,6 +127,7 @@ for window, compaction in (("1M", "summary"), ("5000", "summary"),
        f"window {window}: every task ends as it should", ends, run.text[-500:])
     wrong = {check_items(request) for request, _ in provider.requests} - {""}
     equal(wrong, set(), f"window {window}: each call has one output, in order")
+    fits_schema(provider, f"window {window}")
     compacted = len(run.events("compacted"))
     ok((compacted >= TASKS) == (window != "1M"),
        f"window {window}: {compacted} compactions")

@@ -100,7 +100,7 @@ def _(lab):
 @attack('descriptors', 'a pipe of the caller is held open after the end')
 def _(lab):
     reader, writer = os.pipe()
-    lab.sh('sleep 1000 & exit', stdout=writer)
+    lab.sh('sleep 1000.7351 & exit', stdout=writer)
     os.close(writer)
     os.set_blocking(reader, False)
     try:
@@ -109,8 +109,8 @@ def _(lab):
         held = True
     os.close(reader)
     if lab.mode == 'none':
-        subprocess.run(['pkill', '-9', '-u', str(os.getuid()), '-x', 'sleep'],
-                       check=False)
+        subprocess.run(['pkill', '-9', '-u', str(os.getuid()), '-f',
+                        '^sleep 1000[.]7351$'], check=False)
     return held
 
 

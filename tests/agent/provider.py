@@ -266,16 +266,6 @@ class Provider:
         return [request for request, _ in self.requests[first:last]
                 if request.task() == task]
 
-    def asked(self, task, before):
-        """(task, outputs) of its last request of the first `before`."""
-        of_task = self.of_task(task, 0, before)
-        return (task, len(of_task[-1].outputs())) if of_task else None
-
-    def first_of(self, task, before):
-        """The number of its first request behind those."""
-        of_task = self.of_task(task, before)
-        return of_task[0].number if of_task else None
-
     def answer(self, handler, raw):
         request = Request(raw, None)
         request.path = handler.path

@@ -296,6 +296,8 @@ static int on_event(void *context, struct span name, struct span data,
 int responses_feed(struct responses *responses, const char *data, size_t length,
                    struct error *err)
 {
+    struct error behind;
+
     if (responses->completed)
         return 1;
     responses->bytes += length;
@@ -305,8 +307,12 @@ int responses_feed(struct responses *responses, const char *data, size_t length,
                   MODEL_REPLY_BYTES_MAX);
         return no_retry(responses, -1);
     }
-    if (sse_feed(&responses->sse, data, length, err) && !responses->completed)
+    /* What stands behind the end is nobody's error. */
+    if (sse_feed(&responses->sse, data, length, &behind) &&
+        !responses->completed) {
+        *err = behind;
         return -1;
+    }
     return responses->completed;
 }
 

@@ -103,7 +103,8 @@ class Reply:
     """What the model answers: items, and perhaps a fault."""
 
     def __init__(self, *items, status=200, error=None, cut=None, latency=0,
-                 usage=None, hold=None, headers=None, failed=None):
+                 usage=None, hold=None, headers=None, failed=None,
+                 incomplete=None, stall=None):
         self.items = list(items)
         self.status = status
         self.error = error  # of a reply that is no stream
@@ -113,6 +114,8 @@ class Reply:
         self.hold = hold  # an event to wait for before the first byte
         self.headers = headers or {}
         self.failed = failed  # an error within the stream
+        self.incomplete = incomplete  # why it ended early
+        self.stall = stall  # says nothing more behind so many events
 
 
 def message(text, phase=None):
@@ -321,6 +324,12 @@ class Provider:
             yield {"type": "response.failed",
                    "response": {**response, "error": reply.failed}}
             return
+        if reply.incomplete:
+            yield {"type": "response.incomplete", "response": {
+                **response, "status": "incomplete",
+                "incomplete_details": {"reason": reply.incomplete},
+                "usage": self.usage(request, reply)}}
+            return
         yield {"type": "response.completed",
                "response": {**response, "status": "completed",
                             "usage": self.usage(request, reply)}}
@@ -332,6 +341,10 @@ class Provider:
         handler.end_headers()
         self.cache.store(request)
         for count, event in enumerate(self.events(request, reply)):
+            if reply.stall is not None and count >= reply.stall:
+                handler.wfile.flush()
+                handler.connection.recv(1)  # until the peer has enough
+                return
             if reply.cut is not None and count >= reply.cut:
                 handler.close_connection = True
                 handler.wfile.flush()

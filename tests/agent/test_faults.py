@@ -1,15 +1,12 @@
 """Faults at every event of every turn's stream, of every kind: the task ends
 well or with a typed error, the money is counted, and no call runs twice."""
-import os
-from concurrent.futures import ThreadPoolExecutor
-
 from provider import *
 
 STEPS = 3
 EVENTS = 6  # of a turn: created, two items with two events each, completed
 MANIFEST = """
 version: 1
-model: {name: m, max_retries: %d, idle_timeout: 3s,
+model: {name: m, max_retries: %d, idle_timeout: 1s,
         price: {input: 1, cached_input: 0.1, output: 2}}
 run: {jobs: 4}
 defaults: {repo: %s, verify: ["test $(wc -l <log.txt) = 4"]}
@@ -68,6 +65,21 @@ class Faulty:
                      error={"error": {"message": "busy"}})
 
     @staticmethod
+    def stall(reply, event):
+        reply.stall = event
+        return reply
+
+    @staticmethod
+    def filter(reply, event):
+        reply.incomplete = "content_filter"
+        return reply
+
+    @staticmethod
+    def short(reply, event):
+        """The output limit, which cuts the call off with it."""
+        return Reply(message("I was going to"), incomplete="max_output_tokens")
+
+    @staticmethod
     def fatal(reply, event):
         return Reply(status=401, error={"error": {"message": "bad key"}})
 
@@ -82,11 +94,14 @@ names = [f"cut.{turn}.{event}" for turn in range(STEPS + 1)
          for event in range(EVENTS if turn < STEPS else 4)]
 names += [f"failed_event.{turn}.{event}" for turn in range(STEPS + 1)
           for event in (0, 2, 4)]
+names += [f"stall.{turn}.{event}" for turn in (0, 2) for event in (1, 3)]
 names += [f"{kind}.{turn}.0" for turn in range(STEPS + 1)
-          for kind in ("limited", "overloaded", "fatal", "quota")]
+          for kind in ("limited", "overloaded", "fatal", "quota", "filter",
+                       "short")]
 work = repository("work", {"log.txt": "first\n"})
 tasks = "".join(TASK % (name, name) for name in names)
-wanted = {"fatal": ("error", "authentication"), "quota": ("error", "quota")}
+wanted = {"fatal": ("error", "authentication"), "quota": ("error", "quota"),
+          "filter": ("error", "content")}
 with Provider(Faulty()) as provider:
     run = nightjar(provider, MANIFEST % (2, work, tasks))
     served = {}
@@ -103,8 +118,11 @@ with Provider(Faulty()) as provider:
         equal([patch.count(f"+line-{step}\n") for step in range(STEPS)],
               [1] * STEPS, f"{name}: each call ran once")
         retries = run.events("request_retried", name)
+        if kind == "short":
+            equal(len(retries), 0, f"{name}: told, not retried")
+            continue
         equal(len(retries), 1, f"{name}: one retry")
-        began = kind in ("cut", "failed_event") and \
+        began = kind in ("cut", "failed_event", "stall") and \
             not (kind == "cut" and name.endswith(".0"))
         equal(retries[0]["estimated_input_tokens"] > 0, began,
               f"{name}: a response that had begun is counted")

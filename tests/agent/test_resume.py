@@ -46,7 +46,7 @@ run: {jobs: 2}
 defaults: {repo: %s, verify: ["test $(wc -l <log.txt) = 6"]}
 tasks:
   - {id: one, prompt: "task:one add lines"}
-  - {id: two, prompt: "task:two add lines"}
+  - {id: two, prompt: "task:two add lines", sandbox: {overlay: false}}
 """
 
 

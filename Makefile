@@ -171,6 +171,8 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/man/man1/nightjar.1
 	install -D -m 644 docs/nightjar.schema.json \
 		$(DESTDIR)$(PREFIX)/share/nightjar/nightjar.schema.json
+	install -D -m 644 docs/default-policy.yaml \
+		$(DESTDIR)$(PREFIX)/share/nightjar/default-policy.yaml
 
 ## uninstall: remove what install put there
 uninstall:

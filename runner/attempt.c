@@ -195,6 +195,16 @@ static void note_prompt(struct attempt *attempt, const struct prompt *prompt,
     link_send(attempt->link, &event);
 }
 
+static void note_running(struct attempt *attempt)
+{
+    struct json event = link_begin(attempt->link, "commands_ended");
+
+    json_member_int(&event, "attempt", attempt->request->number);
+    json_key(&event, "commands");
+    if (sessions_list(attempt->agent.tools->sessions, &event))
+        link_send(attempt->link, &event);
+}
+
 /* Agent, patch, checks, until proven or settled. */
 static void work(struct attempt *attempt)
 {
@@ -206,6 +216,7 @@ static void work(struct attempt *attempt)
         bool ended = run_agent(attempt);
 
         /* What still runs would change what is looked at. */
+        note_running(attempt);
         if (sandbox_end_commands(attempt->place.sandbox, &err)) {
             if (ended)
                 attempt_failed(attempt->request, &err, attempt->verdict);

@@ -45,6 +45,8 @@
  * tool_finished      attempt, turn, call_id, tool, decision (allow|deny),
  *                    reviewed, rule|null (file:line, default:line), reason, ok,
  *                    duration_ms, summary
+ * commands_ended     attempt, commands [{session, command, output}]: that still
+ *                    ran when the agent ended, each cut
  * call_reviewed      attempt, turn, call_id, model, decision, reason,
  *                    input_tokens, cached_tokens, output_tokens,
  *                    cost_microusd|null, duration_ms

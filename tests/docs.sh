@@ -27,4 +27,5 @@ one docs/nightjar.1 "$nightjar" help --man
 one docs/system-calls.md "$nightjar" doctor --markdown
 one docs/manifest.md "$nightjar" schema --markdown
 one docs/nightjar.schema.json "$nightjar" schema
+one docs/default-policy.yaml "$nightjar" policy
 exit $status

@@ -18,9 +18,11 @@
 #define POLL_MAX_MS 300000
 #define OUTPUT_TOKENS_DEFAULT 10000
 #define WRITE_TIMEOUT_MS 5000
+#define LISTED_BYTES 1000 /* of a command, and of its output */
 
 struct session {
     int64_t id; /* 0: free */
+    char *command;
     struct sandbox_process process;
     struct output output;
     int64_t kill_at; /* base/clock.h */
@@ -46,6 +48,7 @@ static void session_close(struct session *session)
         return;
     sandbox_process_close(&session->process);
     output_free(&session->output);
+    mem_free(&session->command);
     session->id = 0;
 }
 
@@ -54,6 +57,33 @@ void sessions_close(struct sessions *sessions)
     for (size_t i = 0; sessions && i < TOOL_SESSIONS_MAX; i++)
         session_close(&sessions->items[i]);
     free(sessions);
+}
+
+size_t sessions_list(struct sessions *sessions, struct json *json)
+{
+    size_t count = 0;
+
+    json_array(json);
+    for (size_t i = 0; i < TOOL_SESSIONS_MAX; i++) {
+        struct session *session = &sessions->items[i];
+        CLEANUP(buffer_free) struct buffer text = {0};
+
+        if (!session->id || session->process.exited)
+            continue;
+        buffer_init(&text, (size_t)LISTED_BYTES * 4);
+        output_read(&session->output, session->process.output, &session->ended);
+        output_render(&session->output, LISTED_BYTES, &text);
+        json_object(json);
+        json_member_int(json, "session", session->id);
+        json_key(json, "command");
+        json_bytes(json, session->command, strlen(session->command));
+        json_key(json, "output");
+        json_bytes(json, text.data, text.length);
+        json_end(json);
+        count++;
+    }
+    json_end(json);
+    return count;
 }
 
 static struct session *session_find(struct sessions *sessions, int64_t id)
@@ -243,6 +273,7 @@ static int start(struct tool_context *context, struct session *session,
                                       .input = true};
 
     session->terminal = terminal;
+    session->command = mem_bytes(command, strnlen(command, LISTED_BYTES));
     return sandbox_start(context->sandbox, &request, &session->process, err);
 }
 

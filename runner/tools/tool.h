@@ -102,6 +102,10 @@ int exec_to_end(struct tool_context *context, const char *script,
 /* exec.c: command sessions */
 struct sessions *sessions_open(void);
 void sessions_close(struct sessions *sessions);
+
+/* Commands that still run, as a JSON array of {session, command, output}: the
+ * end of what they printed since the model last saw it. Returns how many. */
+size_t sessions_list(struct sessions *sessions, struct json *json);
 int exec_command_run(struct tool_context *context, const struct tool_call *call,
                      struct tool_result *result, struct error *err);
 int write_stdin_run(struct tool_context *context, const struct tool_call *call,

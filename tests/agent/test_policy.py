@@ -220,6 +220,13 @@ ok("before" in answers["bg"] and "exited with code 0" in answers["bg"],
    "a grandchild that holds the pipe does not hang it", answers["bg"])
 ok("typed" in answers["w"], "a terminal takes input", answers["w"])
 
+script = Script([call("left", "echo working; sleep 301; touch late.txt",
+                      yield_time_ms=250)])
+run = go(script)
+equal([(c["session"], c["command"].split(";")[0])
+       for e in run.events("commands_ended") for c in e["commands"]],
+      [(1, "echo working")], "what still ran at the end is listed")
+
 # ---- what the repository says ------------------------------------------------
 
 script = Script()

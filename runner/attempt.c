@@ -222,6 +222,7 @@ static void work(struct attempt *attempt)
                 attempt_failed(attempt->request, &err, attempt->verdict);
             return;
         }
+        sessions_clear(attempt->agent.tools->sessions);
         /* Whatever the end was, what was done until then is kept. */
         if (attempt_make_patch(attempt, &violations, &err)) {
             if (ended)

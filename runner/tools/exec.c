@@ -52,10 +52,16 @@ static void session_close(struct session *session)
     session->id = 0;
 }
 
+void sessions_clear(struct sessions *sessions)
+{
+    for (size_t i = 0; i < TOOL_SESSIONS_MAX; i++)
+        session_close(&sessions->items[i]);
+}
+
 void sessions_close(struct sessions *sessions)
 {
-    for (size_t i = 0; sessions && i < TOOL_SESSIONS_MAX; i++)
-        session_close(&sessions->items[i]);
+    if (sessions)
+        sessions_clear(sessions);
     free(sessions);
 }
 

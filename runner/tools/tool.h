@@ -103,6 +103,9 @@ int exec_to_end(struct tool_context *context, const char *script,
 struct sessions *sessions_open(void);
 void sessions_close(struct sessions *sessions);
 
+/* Forgets all sessions, whose commands have been ended. */
+void sessions_clear(struct sessions *sessions);
+
 /* Commands that still run, as a JSON array of {session, command, output}: the
  * end of what they printed since the model last saw it. Returns how many. */
 size_t sessions_list(struct sessions *sessions, struct json *json);

@@ -396,6 +396,9 @@ void place_close(struct place *place)
 {
     struct error ignored;
 
+    /* Then all that they did is counted; a sandbox that is gone has told. */
+    if (place->sandbox)
+        sandbox_end_commands(place->sandbox, &ignored);
     place_note(place);
     sandbox_close(place->sandbox);
     fd_reset(&place->root);

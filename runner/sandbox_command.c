@@ -228,6 +228,7 @@ static void begin_report(struct call *call, int status, const char *reason,
                          int64_t duration_ms)
 {
     struct json *json = &call->json;
+    struct error ignored;
 
     buffer_init(&call->report, REPORT_BYTES);
     *json = json_to(&call->report);
@@ -240,6 +241,8 @@ static void begin_report(struct call *call, int status, const char *reason,
         json_null(json);
     json_member_int(json, "duration_ms", duration_ms);
     report_layers(json, sandbox_state(call->sandbox));
+    /* Then all of it is counted; a sandbox that is gone has told all. */
+    sandbox_end_commands(call->sandbox, &ignored);
     report_notices(json, call->sandbox);
 }
 

@@ -172,6 +172,17 @@ int egress_set_hosts(struct egress *egress, const char *const *hosts,
     return 0;
 }
 
+void egress_settle(struct egress *egress)
+{
+    struct egress_message message = {.type = EGRESS_SETTLE};
+    struct error ignored;
+
+    if (egress->asked || say(egress, &message, &ignored))
+        return;
+    while (hear(egress, &message) && message.type != EGRESS_DONE)
+        ;
+}
+
 /* An answer is read to its end, over several calls. */
 bool egress_next(struct egress *egress, struct sandbox_notice *notice)
 {

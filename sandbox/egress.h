@@ -23,6 +23,10 @@ struct egress *egress_start(int listener, struct sandbox_identity identity,
 int egress_set_hosts(struct egress *egress, const char *const *hosts,
                      size_t count, struct error *err);
 
+/* Once no command runs any more: cuts what is open and waits, for a moment,
+ * until all of it is counted. */
+void egress_settle(struct egress *egress);
+
 /* The next thing it told, if any, without waiting. */
 bool egress_next(struct egress *egress, struct sandbox_notice *notice);
 

@@ -10,6 +10,8 @@
 
 #include "base/memory.h"
 
+#define SETTLE_TRIES 1000
+#define SETTLE_PAUSE_NS 1000000
 #define CLIENTS_MAX 128
 #define TARGETS_MAX 256
 #define STACK_BYTES ((size_t)256 << 10)
@@ -148,22 +150,50 @@ bool egress_register(int client, int server)
     return current;
 }
 
+/* Cuts what is open. Returns how many clients there are. */
+static size_t cut_all(void)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < CLIENTS_MAX; i++) {
+        struct client *entry = &proxy.clients[i];
+
+        if (!entry->used)
+            continue;
+        count++;
+        shutdown(entry->client, SHUT_RDWR);
+        if (entry->server >= 0)
+            shutdown(entry->server, SHUT_RDWR);
+    }
+    return count;
+}
+
 /* What is open was allowed by the list before. */
 static void use_list(const struct hosts *hosts)
 {
     lock();
     proxy.hosts = *hosts;
     proxy.generation++;
-    for (size_t i = 0; i < CLIENTS_MAX; i++) {
-        struct client *entry = &proxy.clients[i];
-
-        if (!entry->used)
-            continue;
-        shutdown(entry->client, SHUT_RDWR);
-        if (entry->server >= 0)
-            shutdown(entry->server, SHUT_RDWR);
-    }
+    cut_all();
     unlock();
+}
+
+/* Clients count what they did when they end. One that is looking up a name
+ * may take its time: it is not waited for. */
+static void settle(void)
+{
+    const struct timespec pause = {0, SETTLE_PAUSE_NS};
+
+    for (int i = 0; i < SETTLE_TRIES; i++) {
+        size_t left;
+
+        lock();
+        left = cut_all();
+        unlock();
+        if (!left)
+            return;
+        nanosleep(&pause, NULL);
+    }
 }
 
 /* ---- clients
@@ -258,6 +288,10 @@ static void obey(int owner, struct hosts *next)
     if (message.type == EGRESS_USE) {
         use_list(next);
         next->count = 0;
+        tell(owner, &(struct egress_message){.type = EGRESS_DONE});
+    }
+    if (message.type == EGRESS_SETTLE) {
+        settle();
         tell(owner, &(struct egress_message){.type = EGRESS_DONE});
     }
     if (message.type == EGRESS_ASK)

@@ -9,6 +9,8 @@
 enum egress_message_type {
     EGRESS_HOST,   /* to the process: one entry of the next list */
     EGRESS_USE,    /* to the process: the list is complete; answered */
+    EGRESS_SETTLE, /* to the process: nobody is left inside; answered by DONE
+                      once all that went through is counted */
     EGRESS_ASK,    /* to the process: what changed since; answered */
     EGRESS_DONE,   /* from the process: the answer is complete */
     EGRESS_REPORT, /* from the process: one line of the answer */

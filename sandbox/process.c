@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "sandbox/egress.h"
 #include "sandbox/filter.h"
 #include "sandbox/owner.h"
 
@@ -384,6 +385,8 @@ int sandbox_end_commands(struct sandbox *sandbox, struct error *err)
                              "sandbox: its first process died");
         note(sandbox, &packet);
     } while (packet.type != CONTROL_ENDED);
+    if (sandbox->egress)
+        egress_settle(sandbox->egress);
     if (packet.value)
         return error_set(err, ERROR_SANDBOX, "sandbox: %d processes do not end",
                          packet.value);

@@ -271,7 +271,8 @@ int sandbox_signal(struct sandbox *sandbox,
                    struct error *err);
 
 /* Kills every process inside and waits until they are gone: then nothing
- * changes the workspace any more. Commands can be started again after it. */
+ * changes the workspace any more, and all that went through the proxy is
+ * counted. Commands can be started again after it. */
 int sandbox_end_commands(struct sandbox *sandbox, struct error *err);
 
 /* Closes the fds; the process goes on. Accepts one that was never started

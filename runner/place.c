@@ -331,6 +331,9 @@ static int open_sandbox(const struct place_request *request,
                          "not give now");
     fd_reset(&place->upper);
     mem_free(&place->lower);
+    /* That it is there says that it is used, to whoever goes on. */
+    if (!request->existing && file_remove_tree(AT_FDCWD, place->overlay, err))
+        return -1;
     if (check_out_plain(request, place, &spec, err))
         return -1;
     place->sandbox = sandbox_open(&spec, err);

@@ -108,8 +108,14 @@ static int write_prompt(const struct options *options, const struct plan *plan,
         write_body(&prompt, task, out);
     else
         write_parts(&prompt, out);
-    for (size_t i = 0; i < documents.problem_count; i++)
-        fprintf(stderr, "nightjar: left out: %s\n", documents.problems[i]);
+    for (size_t i = 0; i < documents.problem_count; i++) {
+        CLEANUP(buffer_free) struct buffer line = {0};
+
+        buffer_init(&line, TEXT_BYTES);
+        printable_add(&line, documents.problems[i],
+                      strlen(documents.problems[i]), false);
+        fprintf(stderr, "nightjar: left out: %s\n", line.data);
+    }
     return 0;
 }
 

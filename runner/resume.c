@@ -3,12 +3,25 @@
 #include "base/json.h"
 #include "base/memory.h"
 
+static bool same(const cJSON *before, const cJSON *now, const char *key)
+{
+    return cJSON_Compare(json_get(before, key), json_get(now, key), true);
+}
+
 int resume_check(struct span written, struct span text, struct error *err)
 {
-    struct span before = json_member_bytes(written, "tasks");
-    struct span now = json_member_bytes(text, "tasks");
+    CLEANUP(json_free)
+    cJSON *before = json_parse(written.data, written.length, err);
+    CLEANUP(json_free) cJSON *now = NULL;
 
-    if (before.data && now.data && span_equal(before, now))
+    if (!before)
+        return error_context(err, "run.json");
+    now = json_parse(text.data, text.length, err);
+    if (!now)
+        return -1;
+    if (same(before, now, "tasks") &&
+        same(json_get_object(before, "command"),
+             json_get_object(now, "command"), "digests"))
         return 0;
     error_set(err, ERROR_USAGE,
               "the manifest says something else than when the run was begun");
@@ -93,6 +106,13 @@ static struct resume_task state_of(const struct task *task,
         state.state = RESUME_DONE;
     if (state.state == RESUME_DONE || !before->attempt_count)
         return state;
+    state.totals = (struct agent_totals){
+        .turns = before->usage.turns,
+        .input_tokens = before->usage.input_tokens,
+        .output_tokens = before->usage.output_tokens,
+        .cost_microusd =
+            before->usage.cost_known ? before->usage.cost_microusd : -1,
+        .review_microusd = before->usage.review_microusd};
     last = &before->attempts[before->attempt_count - 1];
     state.attempt = last->number;
     state.verify_rounds = last->rounds;

@@ -3,6 +3,7 @@
 #ifndef NIGHTJAR_RUNNER_RESUME_H
 #define NIGHTJAR_RUNNER_RESUME_H
 
+#include "runner/agent/budget.h"
 #include "runner/options.h"
 #include "runner/run_directory.h"
 #include "tasks/manifest.h"
@@ -16,6 +17,7 @@ struct resume_task {
     } state;
     int64_t attempt;                    /* to go on with or to begin, from 1 */
     int64_t verify_rounds;              /* that were in it */
+    struct agent_totals totals;         /* of the task, as the journal has it */
     bool begun;                         /* there may be a record of it */
     const struct outcome_attempt *last; /* of RESUME_SETTLE */
 };

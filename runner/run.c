@@ -282,12 +282,36 @@ static void put_list(struct json *json, const char *key,
     json_end(json);
 }
 
+/* What the manifests say, so that a run is not gone on with under another
+ * policy. FNV-1a: against mistakes, not against whoever writes them. */
+static void put_digests(struct json *json, const struct option_list *list)
+{
+    json_key(json, "digests");
+    json_array(json);
+    for (size_t i = 0; i < list->count; i++) {
+        CLEANUP(buffer_free) struct buffer text = {0};
+        uint64_t digest = 14695981039346656037U;
+        struct error ignored;
+        char hex[20];
+
+        buffer_init(&text, MANIFEST_BYTES_MAX);
+        if (file_read(AT_FDCWD, list->items[i], &text, &ignored))
+            buffer_clear(&text);
+        for (size_t at = 0; at < text.length; at++)
+            digest = (digest ^ (unsigned char)text.data[at]) * 1099511628211U;
+        snprintf(hex, sizeof(hex), "%016llx", (unsigned long long)digest);
+        json_string(json, hex);
+    }
+    json_end(json);
+}
+
 /* How the run was started, for --resume. */
 static void put_command(struct json *json, const struct options *options)
 {
     json_key(json, "command");
     json_object(json);
     put_list(json, "manifests", &options->arguments, true);
+    put_digests(json, &options->arguments);
     put_list(json, "filters", &options->filters, false);
     put_list(json, "params", &options->params, false);
     json_member_int(json, "jobs", options->jobs);
@@ -328,6 +352,7 @@ static int make_run_json(const struct options *options,
         json_member_int(&json, "timeout_ms", task->timeout_ms);
         json_member_int(&json, "attempts", task->attempts);
         json_member_int(&json, "fix_attempts", task->fix_attempts);
+        json_member_text(&json, "output_schema", task->output_schema);
         json_end(&json);
     }
     json_end(&json);

@@ -77,8 +77,7 @@ int run_directory_create(struct run_directory *directory, const char *out,
     return open_journal(directory, err);
 }
 
-/* Cuts off what stands behind the last newline. */
-static int cut_torn_line(int journal, struct error *err)
+int run_directory_cut_torn(int journal, struct error *err)
 {
     off_t end = lseek(journal, 0, SEEK_END);
     off_t kept = end;
@@ -87,7 +86,7 @@ static int cut_torn_line(int journal, struct error *err)
     while (kept > 0 && pread(journal, &byte, 1, kept - 1) == 1 && byte != '\n')
         kept--;
     if (end < 0 || (kept < end && ftruncate(journal, kept)))
-        return error_set_errno(err, ERROR_IO, errno, "journal");
+        return error_set_errno(err, ERROR_IO, errno, "cut a torn line");
     return 0;
 }
 
@@ -108,7 +107,7 @@ int run_directory_open(struct run_directory *directory, const char *path,
         error_set_errno(err, ERROR_USAGE, errno, "%s", path);
         return error_hint(err, "a run is still at work in it");
     }
-    return cut_torn_line(directory->journal, err);
+    return run_directory_cut_torn(directory->journal, err);
 }
 
 void run_directory_close(struct run_directory *directory)

@@ -30,6 +30,9 @@ int run_directory_create(struct run_directory *directory, const char *out,
  * work in it. */
 int run_directory_open(struct run_directory *directory, const char *path,
                        struct error *err);
+
+/* Cuts off what stands behind the last newline of an open file. */
+int run_directory_cut_torn(int file, struct error *err);
 void run_directory_close(struct run_directory *directory);
 
 /* Appends one line, newline included. With `durable` the next

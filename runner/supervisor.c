@@ -264,6 +264,9 @@ static int start_worker(struct run *run, struct worker *worker,
         .attempt = resume ? resume->attempt : 1,
         .verify_rounds = resume ? resume->verify_rounds : 0,
         .supervisor = getpid()};
+
+    if (resume)
+        job.totals = resume->totals;
     struct json event;
 
     if (worker_start(worker, &job, run->guard.pipe, err))
@@ -361,7 +364,7 @@ static int64_t next_deadline(const struct run *run)
     int64_t next = gate_deadline(&run->gate);
 
     if (limits->budget_time_ms >= 0 && !run->stop)
-        next = run->began + limits->budget_time_ms;
+        next = clock_earlier(next, run->began + limits->budget_time_ms);
     for (size_t i = 0; i < run->jobs; i++) {
         if (run->workers[i].task)
             next = clock_earlier(next, run->workers[i].kill_at);
@@ -449,6 +452,8 @@ static int skip_rest(struct run *run, struct error *err)
             return -1;
         if (run->next == plan->count)
             return 0;
+        run->keep |= run->supervision->resume &&
+                     run->supervision->resume[run->next].begun;
         if (write_task_end(run, &plan->tasks[run->next++], &ending, NULL, err))
             return -1;
     }

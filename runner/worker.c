@@ -118,45 +118,61 @@ static void try_once(const struct worker_job *job, struct link *link,
 
 /* ---- going on ---------------------------------------------------------- */
 
-/* The record of a run that was cut off, with its mirror and its workspace: all
- * three, or the attempt begins anew. */
-static bool find_record(const struct worker_job *job, struct link *link,
-                        struct record *record, struct mirror **mirror)
+/* The record of a run that was cut off, with its mirror and its workspace. 1:
+ * all three; 0: the attempt begins anew; -1: the record is there and cannot be
+ * read: what was paid for is not thrown away in silence. */
+static int find_record(const struct worker_job *job, struct link *link,
+                       struct record *record, struct mirror **mirror,
+                       struct error *err)
 {
     CLEANUP(mem_free) char *directory = mem_format("%s/mirror", job->scratch);
     CLEANUP(mem_free) char *workspace = NULL;
     CLEANUP(buffer_free) struct buffer text = {0};
-    struct error err;
+    struct error ignored;
+    int found;
 
+    if (access(job->transcript, F_OK))
+        return 0;
     buffer_init(&text, TRANSCRIPT_BYTES_MAX);
-    if (file_read(AT_FDCWD, job->transcript, &text, &err) ||
-        record_read(buffer_span(&text), link, record, &err) != 1)
-        return false;
-    if (record->attempt != job->attempt)
-        return false; /* what it took counts all the same */
+    if (file_read(AT_FDCWD, job->transcript, &text, err))
+        return -1;
+    found = record_read(buffer_span(&text), link, record, err);
+    if (found < 1 || record->attempt != job->attempt)
+        return found < 0 ? -1 : 0;
     workspace = mem_format("%s/attempt-%" PRId64 "/agent", job->scratch,
                            record->attempt);
-    if (!access(workspace, F_OK) &&
-        !mirror_open(directory, record->base, mirror, &err))
-        return true;
-    return false;
+    return !access(workspace, F_OK) &&
+           !mirror_open(directory, record->base, mirror, &ignored);
 }
 
-static void go_on_or_begin(const struct worker_job *job, struct link *link,
-                           struct attempt_request *request,
-                           struct mirror **mirror, struct record *record)
+/* -1: the verdict is set. */
+static int go_on_or_begin(const struct worker_job *job, struct link *link,
+                          struct attempt_request *request,
+                          struct mirror **mirror, struct record *record,
+                          struct attempt_verdict *verdict)
 {
+    struct error err;
+    int found =
+        job->transcript ? find_record(job, link, record, mirror, &err) : 0;
+
     request->number = job->attempt;
-    if (!job->transcript || !find_record(job, link, record, mirror)) {
-        request->totals = record->totals;
+    request->totals = job->totals;
+    if (found < 1)
         note_start(link, request->number);
-        return;
+    if (found < 0) {
+        error_hint(&err, "remove the task's folder from the run directory to "
+                         "begin it anew");
+        verdict_from_error(verdict, &err);
+        return -1;
     }
-    request->number = record->attempt;
+    if (!found)
+        return 0;
     request->record = record;
     request->verify_rounds = job->verify_rounds;
+    record_resumed(link, record->attempt);
     note_resume(link, record);
     note_repository(job, link, request->number, *mirror, clock_now_ms());
+    return 0;
 }
 
 /* Once the verdict is on disk, the workspace is not needed any more, unless
@@ -191,10 +207,13 @@ static void work(const struct worker_job *job, struct link *link)
                                       .tape = job->tape,
                                       .index = job->index};
 
-    go_on_or_begin(job, link, &request, &mirror, &record);
-    for (;;) {
-        struct attempt_verdict verdict;
+    struct attempt_verdict verdict;
 
+    if (go_on_or_begin(job, link, &request, &mirror, &record, &verdict)) {
+        note_verdict(link, request.number, &verdict);
+        return;
+    }
+    for (;;) {
         try_once(job, link, &mirror, &request, &verdict);
         note_verdict(link, request.number, &verdict);
         put_away(job, link, &request, &verdict);

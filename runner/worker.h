@@ -4,6 +4,7 @@
 #define NIGHTJAR_RUNNER_WORKER_H
 
 #include "base/secret.h"
+#include "runner/agent/budget.h"
 #include "runner/model/tape.h"
 #include "sandbox/sandbox.h"
 #include "tasks/task.h"
@@ -17,12 +18,13 @@ struct worker_job {
     const struct sandbox_filter *filter;
     const struct run_settings *run;
     struct tape_settings tape;
-    size_t index;           /* of the task in its plan */
-    const char *transcript; /* of a run that was cut off; NULL: none */
-    int64_t attempt;        /* of that run, the last; from 1 */
-    int64_t verify_rounds;  /* in it */
-    int link;               /* socket to the supervisor */
-    int supervisor;         /* its process id */
+    size_t index;               /* of the task in its plan */
+    const char *transcript;     /* of a run that was cut off; NULL: none */
+    int64_t attempt;            /* of that run, the last; from 1 */
+    int64_t verify_rounds;      /* in it */
+    struct agent_totals totals; /* of all of it */
+    int link;                   /* socket to the supervisor */
+    int supervisor;             /* its process id */
 };
 
 /* Works and ends the process: 0 when a verdict was sent. */

@@ -127,10 +127,11 @@ static int open_transcript(struct receiving *receiving, struct error *err)
         return -1;
     worker->transcript =
         openat(folder, "transcript.jsonl",
-               O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+               O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (worker->transcript < 0)
         return error_set_errno(err, ERROR_IO, errno, "transcript.jsonl");
-    return 0;
+    /* Of a run that was cut off: nothing may stand behind half a line. */
+    return run_directory_cut_torn(worker->transcript, err);
 }
 
 static int take_transcript(struct receiving *receiving, struct span line,

@@ -12,7 +12,8 @@ struct reading {
     const struct task *task;
     git_repository *repository;
     git_tree *tree;
-    size_t left; /* bytes of AGENTS.md files */
+    size_t left;    /* bytes of AGENTS.md files */
+    size_t folders; /* of skills, that were looked into */
 };
 
 static void problem(struct reading *reading, const char *path, const char *why)
@@ -34,7 +35,9 @@ static const char *read_text(struct reading *reading, const char *path,
                              size_t maximum)
 {
     CLEANUP(git_tree_entry_cleanup) git_tree_entry *entry = NULL;
+    CLEANUP(git_odb_cleanup) git_odb *objects = NULL;
     CLEANUP(git_blob_cleanup) git_blob *blob = NULL;
+    git_object_t type;
     const char *data;
     size_t length;
 
@@ -42,16 +45,23 @@ static const char *read_text(struct reading *reading, const char *path,
         git_tree_entry_type(entry) != GIT_OBJECT_BLOB ||
         git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK)
         return NULL;
+    /* Its size first: a small object may inflate to gigabytes. */
+    if (git_repository_odb(&objects, reading->repository) ||
+        git_odb_read_header(&length, &type, objects,
+                            git_tree_entry_id(entry))) {
+        problem(reading, path, "cannot be read");
+        return NULL;
+    }
+    if (length > maximum) {
+        problem(reading, path, "is too large");
+        return NULL;
+    }
     if (git_blob_lookup(&blob, reading->repository, git_tree_entry_id(entry))) {
         problem(reading, path, "cannot be read");
         return NULL;
     }
     data = git_blob_rawcontent(blob);
     length = (size_t)git_blob_rawsize(blob);
-    if (length > maximum) {
-        problem(reading, path, "is too large");
-        return NULL;
-    }
     if (!utf8_valid(data, length) || memchr(data, '\0', length)) {
         problem(reading, path, "is not UTF-8 text");
         return NULL;
@@ -61,7 +71,7 @@ static const char *read_text(struct reading *reading, const char *path,
 
 /* ---- AGENTS.md --------------------------------------------------------- */
 
-#define AGENTS_FILE_MAX ((size_t)16 << 20)
+#define AGENTS_FILE_MAX ((size_t)1 << 20)
 
 static char *in_folder(const char *folder, const char *name)
 {
@@ -222,7 +232,8 @@ static void read_skills_of(struct reading *reading, const char *folder)
 
         if (git_tree_entry_type(inner) != GIT_OBJECT_TREE)
             continue;
-        if (reading->documents->skill_count == SKILLS_MAX) {
+        /* Those that are none count as well: looking costs. */
+        if (reading->folders++ == SKILLS_MAX) {
             problem(reading, path, "is one skill too many");
             return;
         }

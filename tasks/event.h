@@ -37,7 +37,8 @@
  * turn_finished      attempt, turn (from 1 in each attempt), input_tokens,
  *                    cached_tokens, cache_write_tokens, output_tokens,
  *                    reasoning_tokens, cost_microusd|null (unknown price),
- *                    duration_ms, calls
+ *                    duration_ms, calls, estimated (the server told no
+ *                    usage)
  * request_retried    attempt, turn, kind (error kind), status|0, again (false:
  *                    it was the last try), wait_ms, message,
  *                    estimated_input_tokens, estimated_output_tokens,

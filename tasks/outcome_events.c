@@ -375,7 +375,10 @@ static void turn_finished(struct event_subject *subject, const cJSON *event)
         task->first_cached_tokens = amount(event, "cached_tokens");
     }
     usage->turns++;
-    add_tokens(usage, event);
+    if (json_get_true(event, "estimated"))
+        event_add(&usage->estimated_tokens, add_tokens(usage, event));
+    else
+        add_tokens(usage, event);
     event_add(&usage->reasoning_tokens, amount(event, "reasoning_tokens"));
     add_cost(usage, event, NULL);
 }

@@ -24,7 +24,8 @@ struct agent_totals {
     int64_t turns;
     int64_t input_tokens;
     int64_t output_tokens;
-    int64_t cost_microusd; /* -1: some turn's cost is unknown */
+    int64_t cost_microusd;   /* -1: some turn's cost is unknown */
+    int64_t review_microusd; /* of it: reviews */
 };
 
 struct budget {

@@ -99,31 +99,38 @@ static int run_tool(struct agent *agent, const struct tool *tool,
     return tool->run(agent->tools, call, result, err);
 }
 
-/* Parses the arguments and runs. Whatever is wrong with the call becomes its
- * answer. */
+/* The tool of a call, its arguments parsed; NULL when there is something
+ * wrong with the call, which is its answer then. */
+static const struct tool *prepare(const struct agent *agent,
+                                  struct tool_call *call,
+                                  struct tool_result *result)
+{
+    const struct tool *tool = tool_find(call->name, agent->task->tools);
+    const char *text = *call->arguments ? call->arguments : "{}";
+    struct error parse;
+
+    if (!tool || (call->custom && !tool->freeform)) {
+        tool_refuse(result, "unsupported call: %.200s", call->name);
+        return NULL;
+    }
+    if (call->custom)
+        return tool;
+    call->json = json_parse(text, strlen(text), &parse);
+    if (cJSON_IsObject(call->json))
+        return tool;
+    tool_refuse(result, "failed to parse function arguments: %s",
+                call->json ? "expected an object" : parse.text);
+    return NULL;
+}
+
 static int answer(struct agent *agent, struct tool_call *call,
                   struct decision *decision, struct tool_result *result,
                   struct error *err)
 {
-    const struct tool *tool = tool_find(call->name, agent->task->tools);
-    struct error parse;
+    const struct tool *tool = prepare(agent, call, result);
 
     *decision = (struct decision){.verdict = DECISION_ALLOW};
-    if (!tool || (call->custom && !tool->freeform)) {
-        tool_refuse(result, "unsupported call: %.200s", call->name);
-        return 0;
-    }
-    if (!call->custom) {
-        const char *text = *call->arguments ? call->arguments : "{}";
-
-        call->json = json_parse(text, strlen(text), &parse);
-        if (!cJSON_IsObject(call->json)) {
-            tool_refuse(result, "failed to parse function arguments: %s",
-                        call->json ? "expected an object" : parse.text);
-            return 0;
-        }
-    }
-    return run_tool(agent, tool, call, decision, result, err);
+    return tool ? run_tool(agent, tool, call, decision, result, err) : 0;
 }
 
 /* ---- before the response is whole -------------------------------------- */
@@ -132,25 +139,28 @@ static int answer(struct agent *agent, struct tool_call *call,
  * only if the response becomes whole and has the call as it was. */
 void calls_start_early(void *context, const struct model_item *item)
 {
+    static const struct call_patch none = {{NULL, 0}, NULL};
     struct agent *agent = context;
-    const struct tool *tool = item->type == ITEM_FUNCTION_CALL
-                                  ? tool_find(item->name, agent->task->tools)
-                                  : NULL;
     struct early_answer *early = &agent->early[agent->early_count];
     struct tool_call call = {.name = item->name,
                              .call_id = item->call_id,
                              .arguments = item->arguments};
-    const struct call_patch none = {{NULL, 0}, NULL};
+    const struct tool *tool = NULL;
     int64_t began = clock_now_ms();
     struct error err;
 
-    if (!tool || !tool->looks_only || agent->early_count == AGENT_EARLY_MAX ||
-        policy_decide(agent->tools, tool, &call, &none).verdict ==
-            DECISION_REVIEW)
+    if (item->type != ITEM_FUNCTION_CALL ||
+        agent->early_count == AGENT_EARLY_MAX)
         return;
     tool_result_init(&early->result);
-    if (answer(agent, &call, &early->decision, &early->result, &err)) {
-        /* It is tried again, and fails, in its turn. */
+    tool = prepare(agent, &call, &early->result);
+    if (tool && tool->looks_only)
+        early->decision = policy_decide(agent->tools, tool, &call, &none);
+    /* What is not plainly allowed waits for its turn: a review is a request,
+     * and one is going on. What fails is tried again in its turn, too. */
+    if (!tool || !tool->looks_only ||
+        early->decision.verdict != DECISION_ALLOW ||
+        tool->run(agent->tools, &call, &early->result, &err)) {
         tool_result_free(&early->result);
     } else {
         early->call_id = mem_string(item->call_id);

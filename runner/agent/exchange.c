@@ -66,8 +66,10 @@ static int reserve(struct exchange *exchange, struct error *err)
     for (;;) {
         bool last = exchange->reservation.output_tokens <= BUDGET_OUTPUT_MIN;
 
-        if (ask_run(exchange, last))
+        if (ask_run(exchange, last)) {
+            exchange->reserved = true;
             return 0;
+        }
         if (last)
             break;
         output = exchange->reservation.output_tokens / 8;
@@ -81,13 +83,15 @@ static int reserve(struct exchange *exchange, struct error *err)
                      "the run's budget has no room for another request");
 }
 
-static void settle(struct agent *agent, const struct model_usage *usage,
+static void settle(struct exchange *exchange, const struct model_usage *usage,
                    int64_t cost)
 {
+    struct agent *agent = exchange->agent;
     struct json ask;
 
-    if (!budget_of_run(&agent->budget))
+    if (!exchange->reserved)
         return;
+    exchange->reserved = false;
     ask = link_ask_begin(agent->link, "settle");
     put_amount(&ask, usage->input_tokens + usage->output_tokens, cost);
     link_tell(agent->link, &ask);
@@ -118,6 +122,13 @@ static void note_retry(const struct agent *agent,
     link_send(agent->link, &event);
 }
 
+static void set_body(struct exchange *exchange)
+{
+    if (exchange->conversation)
+        exchange->request.body = conversation_request(
+            exchange->conversation, exchange->reservation.max_output_tokens);
+}
+
 /* A response that broke off is billed all the same, by its provider's count,
  * which nobody tells: it is estimated, and counted. */
 static bool on_failed(void *context, const struct model_failed *failed)
@@ -138,10 +149,13 @@ static bool on_failed(void *context, const struct model_failed *failed)
         cost = budget_count(&agent->budget, exchange->settings, &estimate);
     }
     note_retry(agent, failed, &estimate, cost);
-    settle(agent, &estimate, cost);
-    if (!failed->again)
+    settle(exchange, &estimate, cost);
+    /* Nothing more is paid for once somebody has asked to stop. */
+    if (!failed->again || link_asked(agent->link) ||
+        reserve(exchange, &exchange->refused))
         return false;
-    return !reserve(exchange, &exchange->refused);
+    set_body(exchange); /* there may be less output left to ask for */
+    return exchange->request.body.data != NULL;
 }
 
 static void on_begin(void *context)
@@ -165,11 +179,45 @@ static void on_item(void *context, const struct model_item *item)
 
 /* ---- whole ------------------------------------------------------------- */
 
+/* A server that tells no usage is taken at its bytes: limits hold, and a
+ * compaction comes when it should. */
+static void estimate_usage(const struct exchange *exchange,
+                           struct model_reply *reply)
+{
+    int64_t bytes = 0;
+
+    if (reply->has_usage)
+        return;
+    for (size_t i = 0; i < reply->count; i++)
+        bytes += (int64_t)reply->items[i].raw.length;
+    reply->usage = (struct model_usage){
+        .input_tokens = (int64_t)exchange->request.body.length / TOKEN_BYTES,
+        .output_tokens = bytes / TOKEN_BYTES};
+}
+
+static int check(const struct exchange *exchange, struct error *err)
+{
+    const struct agent *agent = exchange->agent;
+
+    if (agent->exchanging)
+        return error_set(err, ERROR_INTERNAL, "a request within a request");
+    if (link_asked(agent->link))
+        return error_set(err, ERROR_INTERRUPTED, "the run is to stop");
+    if (exchange->conversation && exchange->conversation->full)
+        return error_set(err, ERROR_CONTEXT_LENGTH,
+                         "the conversation is larger than %zu bytes",
+                         CONVERSATION_BYTES_MAX);
+    return 0;
+}
+
 static int send(struct exchange *exchange, struct model_reply *reply,
                 struct error *err)
 {
+    static const struct model_usage nothing;
     struct agent *agent = exchange->agent;
-    struct model_request request = {
+    int status;
+
+    exchange->request = (struct model_request){
         .body = exchange->body,
         .compact = !exchange->conversation,
         .deadline = agent->deadline,
@@ -179,11 +227,18 @@ static int send(struct exchange *exchange, struct model_reply *reply,
         .on_item = on_item,
         .context = exchange,
     };
-
-    if (exchange->conversation)
-        request.body = conversation_request(
-            exchange->conversation, exchange->reservation.max_output_tokens);
-    return model_respond(agent->model, &request, reply, err);
+    set_body(exchange);
+    if (!exchange->request.body.data)
+        status = error_set(err, ERROR_CONTEXT_LENGTH,
+                           "the conversation is larger than %zu bytes",
+                           CONVERSATION_BYTES_MAX);
+    else
+        status = model_respond(agent->model, &exchange->request, reply, err);
+    if (status)
+        settle(exchange, &nothing, 0);
+    if (status && exchange->refused.kind != ERROR_NONE)
+        *err = exchange->refused;
+    return status;
 }
 
 int exchange_run(struct exchange *exchange, struct model_reply *reply,
@@ -191,22 +246,20 @@ int exchange_run(struct exchange *exchange, struct model_reply *reply,
 {
     struct agent *agent = exchange->agent;
     int64_t began = clock_now_ms();
+    int status;
 
     exchange->refused.kind = ERROR_NONE;
-    if (exchange->conversation && exchange->conversation->full)
-        return error_set(err, ERROR_CONTEXT_LENGTH,
-                         "the conversation is larger than %zu bytes",
-                         CONVERSATION_BYTES_MAX);
-    if (reserve(exchange, err))
+    if (check(exchange, err) || reserve(exchange, err))
         return -1;
-    if (send(exchange, reply, err)) {
-        if (exchange->refused.kind != ERROR_NONE)
-            *err = exchange->refused;
+    agent->exchanging = true;
+    status = send(exchange, reply, err);
+    agent->exchanging = false;
+    if (status)
         return -1;
-    }
+    estimate_usage(exchange, reply);
     exchange->duration_ms = clock_elapsed_ms(began);
     exchange->cost_microusd =
         budget_count(&agent->budget, exchange->settings, &reply->usage);
-    settle(agent, &reply->usage, exchange->cost_microusd);
+    settle(exchange, &reply->usage, exchange->cost_microusd);
     return 0;
 }

@@ -18,7 +18,9 @@ struct exchange {
     int64_t duration_ms;   /* out */
 
     /* private */
+    struct model_request request;
     struct reservation reservation;
+    bool reserved; /* with the run, and not settled */
     struct error refused;
 };
 

@@ -70,6 +70,7 @@ static void note_turn(struct agent *agent, const struct model_reply *reply,
         json_int(&event, exchange->cost_microusd);
     json_member_int(&event, "duration_ms", exchange->duration_ms);
     json_member_int(&event, "calls", (int64_t)calls_count(reply));
+    json_member_bool(&event, "estimated", !reply->has_usage);
     link_send(agent->link, &event);
 }
 

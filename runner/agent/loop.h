@@ -46,7 +46,8 @@ struct agent {
     enum link_stop stop;
     struct model_reply resumed; /* received before, and not acted on */
     bool has_resumed;
-    bool leased; /* its first request may go */
+    bool leased;     /* its first request may go */
+    bool exchanging; /* a request is under way */
     struct early_answer early[AGENT_EARLY_MAX];
     size_t early_count;
     int64_t compactions;        /* of this attempt */
@@ -54,7 +55,6 @@ struct agent {
     int64_t futile_compactions; /* in a row, with hardly a response between */
     int64_t context_tokens;     /* that the last response saw, with itself */
     size_t context_bytes;       /* of the body that these were */
-    int64_t review_microusd;    /* that reviews have cost */
     char *plan;                 /* the last update_plan, as text; may be NULL */
     struct buffer final;        /* the final message */
     char text[256];             /* which budget, … */

@@ -50,6 +50,14 @@ void record_prefix(const struct agent *agent)
     finish(agent->link, &json);
 }
 
+void record_resumed(struct link *link, int64_t attempt)
+{
+    CLEANUP(buffer_free) struct buffer line = {0};
+    struct json json = begin(&line, "nightjar.resumed", attempt);
+
+    finish(link, &json);
+}
+
 static void put_state(struct json *json, const struct agent *agent)
 {
     const struct agent_totals *totals = &agent->budget.totals;
@@ -291,6 +299,10 @@ static int read_line(struct reading *reading, struct span line,
     if (!strcmp(type, "nightjar.prefix")) {
         conversation_close_prefix(&record->conversation);
         reading->in_prefix = false;
+        return 0;
+    }
+    if (!strcmp(type, "nightjar.resumed")) {
+        reading->count = 0;
         return 0;
     }
     if (!strcmp(type, "nightjar.response"))

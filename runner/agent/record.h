@@ -11,6 +11,8 @@
  *     ITEM…               a response's items
  *     nightjar.response   attempt, turn, totals, …: it is whole, and paid for
  *     ITEM…               outputs, in the order of the calls; messages of ours
+ *     nightjar.resumed    attempt: gone on with; items that wait for their
+ *                         response's line never get one
  *     nightjar.compacted  attempt, turn, totals, items: what stands behind the
  *                         prefix from here on
  *
@@ -28,6 +30,9 @@ void record_begun(struct link *link, int64_t attempt, struct object_id base,
                   struct object_id after_setup, const char *key,
                   struct span head);
 void record_prefix(const struct agent *agent);
+
+/* That the attempt is gone on with. */
+void record_resumed(struct link *link, int64_t attempt);
 
 void record_response(const struct agent *agent);
 

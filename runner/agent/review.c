@@ -89,6 +89,9 @@ static void add_material(const struct agent *agent,
 static void read_answer(const struct model_reply *reply,
                         const struct tool_call *call, struct decision *decision)
 {
+    const char *word = NULL;
+    int answers = 0;
+
     decision->verdict = DECISION_DENY;
     snprintf(decision->reason, sizeof(decision->reason),
              "the review gave no clear answer");
@@ -100,14 +103,19 @@ static void read_answer(const struct model_reply *reply,
         if (item->type != ITEM_MESSAGE || item->refusal)
             continue;
         json = json_parse(item->text, strlen(item->text), &ignored);
-        if (!json_get_string(json, "decision"))
+        word = json_get_string(json, "decision");
+        if (!word || ++answers > 1)
             continue;
-        if (!strcmp(json_get_text(json, "decision", ""), "allow") &&
-            strlen(call->arguments) <= CALL_BYTES)
+        if (!strcmp(word, "allow") && strlen(call->arguments) <= CALL_BYTES)
             decision->verdict = DECISION_ALLOW;
         snprintf(decision->reason, sizeof(decision->reason), "%s",
                  json_get_text(json, "reason", ""));
     }
+    if (answers <= 1)
+        return;
+    decision->verdict = DECISION_DENY;
+    snprintf(decision->reason, sizeof(decision->reason),
+             "the review gave more than one answer");
 }
 
 static void note(const struct agent *agent, const struct tool_call *call,
@@ -142,6 +150,19 @@ static void deny(struct decision *decision, const char *why)
     snprintf(decision->reason, sizeof(decision->reason), "%s", why);
 }
 
+/* Whether the worst case does not fit what is left for reviews. */
+static bool is_dear(const struct agent *agent, const struct exchange *exchange)
+{
+    const struct review_settings *review = &agent->task->policy.review;
+    const struct model_usage worst = {.input_tokens = exchange->input,
+                                      .output_tokens = OUTPUT_TOKENS};
+    int64_t cost = model_cost_microusd(&review->price, &worst);
+
+    return review->cost_microusd >= 0 &&
+           (cost < 0 || agent->budget.totals.review_microusd + cost >
+                            review->cost_microusd);
+}
+
 static void ask(struct agent *agent, const struct tool_call *call,
                 struct decision *decision, const struct model_settings *model)
 {
@@ -154,6 +175,7 @@ static void ask(struct agent *agent, const struct tool_call *call,
                                 .output = OUTPUT_TOKENS};
     struct model_reply reply = {.count = 0};
     struct error err;
+    int64_t before;
 
     buffer_init(&head, 65536);
     buffer_init(&text, (size_t)1 << 20);
@@ -164,16 +186,21 @@ static void ask(struct agent *agent, const struct tool_call *call,
                              SPAN(task_of_reviewer));
     conversation_add_message(&conversation, "user", buffer_span(&text));
     exchange.input = (int64_t)conversation.body.length;
-    if (exchange_run(&exchange, &reply, &err)) {
+    before = agent->budget.totals.cost_microusd;
+    if (is_dear(agent, &exchange)) {
+        deny(decision, "the budget for reviews is spent");
+    } else if (exchange_run(&exchange, &reply, &err)) {
         CLEANUP(mem_free) char *why = mem_format("no review: %s", err.text);
 
         deny(decision, why);
         exchange.cost_microusd = 0;
     } else {
         read_answer(&reply, call, decision);
-        if (exchange.cost_microusd > 0)
-            agent->review_microusd += exchange.cost_microusd;
     }
+    /* Also what broke off. */
+    if (before >= 0 && agent->budget.totals.cost_microusd > before)
+        agent->budget.totals.review_microusd +=
+            agent->budget.totals.cost_microusd - before;
     note(agent, call, decision, &exchange, &reply.usage);
     model_reply_free(&reply);
 }
@@ -189,12 +216,8 @@ void review_decide(struct agent *agent, const struct tool_call *call,
         deny(decision, "it needs a review, and nobody reviews");
         return;
     }
-    if (review->cost_microusd >= 0 &&
-        (agent->review_microusd >= review->cost_microusd ||
-         review->price.input < 0)) {
-        deny(decision, review->price.input < 0
-                           ? "reviews have a budget but no price"
-                           : "the budget for reviews is spent");
+    if (review->cost_microusd >= 0 && review->price.input < 0) {
+        deny(decision, "reviews have a budget but no price");
         return;
     }
     model.name = review->model;

@@ -53,6 +53,7 @@ struct model_reply {
     struct model_item *items;
     size_t count;
     struct model_usage usage;
+    bool has_usage; /* the server told it */
     bool cut_short; /* the output limit was reached */
     bool go_on;     /* the provider asks for another request */
 };

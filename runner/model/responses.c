@@ -6,6 +6,9 @@
 /* Of one reply: more than any model has, and few enough to be added up. */
 #define TOKENS_MAX ((int64_t)1000000000000)
 
+/* Providers write at most 64. */
+#define CALL_ID_MAX 256
+
 static sse_handler on_event;
 
 void responses_init(struct responses *responses, struct model_reply *reply)
@@ -79,6 +82,9 @@ static int read_call(struct arena *arena, struct model_item *item,
     if (!call_id || !*call_id || !json_get_string(json, "name"))
         return error_set(err, ERROR_PROTOCOL,
                          "model: a tool call has no call_id or no name");
+    if (strlen(call_id) > CALL_ID_MAX)
+        return error_set(err, ERROR_PROTOCOL,
+                         "model: a call_id of more than %d bytes", CALL_ID_MAX);
     item->call_id = arena_string(arena, call_id);
     item->name = arena_string(arena, json_get_string(json, "name"));
     if (cJSON_IsObject(arguments)) {
@@ -189,6 +195,7 @@ static void read_usage(struct model_reply *reply, const cJSON *response)
     const cJSON *input = json_get_object(usage, "input_tokens_details");
     const cJSON *output = json_get_object(usage, "output_tokens_details");
 
+    reply->has_usage = usage != NULL;
     reply->usage = (struct model_usage){
         .input_tokens = tokens(usage, "input_tokens"),
         .cached_tokens = tokens(input, "cached_tokens"),

@@ -247,18 +247,21 @@ static void compare_values(struct comparing *comparing, const char *name,
                            const cJSON *recorded, const cJSON *request,
                            bool output)
 {
+    struct buffer unshown = {0};
     CLEANUP(buffer_free) struct buffer before = {0};
     CLEANUP(buffer_free) struct buffer now = {0};
 
-    if (comparing->differences == DIFFERENCES_MAX)
-        return;
+    buffer_init(&unshown, EXCHANGE_BYTES_MAX);
     buffer_init(&before, EXCHANGE_BYTES_MAX);
     buffer_init(&now, EXCHANGE_BYTES_MAX);
     add_value(&before, recorded);
     add_value(&now, request);
-    if (!add_difference(comparing->diff, name, buffer_span(&before),
-                        buffer_span(&now)))
+    if (!add_difference(comparing->differences < DIFFERENCES_MAX
+                            ? comparing->diff
+                            : &unshown,
+                        name, buffer_span(&before), buffer_span(&now)))
         return;
+    buffer_free(&unshown);
     comparing->differences++;
     comparing->fatal |= !output;
 }

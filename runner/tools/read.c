@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "runner/tools/output.h"
@@ -17,6 +18,8 @@
 #define ENTRIES_MAX 5000
 #define DEPTH_DEFAULT 2
 #define DEPTH_MAX 8
+#define LOOKED_AT_MAX 50000
+#define LISTING_MS 2000
 
 /* A descriptor of what a path of the workspace names; -1 and a refusal. */
 static int open_path(const struct tool_context *context, const char *path,
@@ -117,7 +120,16 @@ struct listing {
     int64_t skip;
     int64_t left;
     int64_t depth_max;
+    int64_t looked_at;
+    int64_t deadline;
 };
+
+/* Looking is not free: it happens while the model waits. */
+static bool is_over(const struct listing *listing)
+{
+    return listing->left <= 0 || listing->looked_at > LOOKED_AT_MAX ||
+           clock_now_ms() > listing->deadline;
+}
 
 static int by_name(const void *a, const void *b)
 {
@@ -167,10 +179,11 @@ static void list_into(struct listing *listing, int fd, int64_t depth)
     size_t count;
     char **names = read_names(fd, &count);
 
-    for (size_t i = 0; i < count && listing->left > 0; i++) {
+    for (size_t i = 0; i < count && !is_over(listing); i++) {
         struct stat info;
         int inner;
 
+        listing->looked_at++;
         if (fstatat(folder, names[i], &info, AT_SYMLINK_NOFOLLOW))
             continue;
         add_entry(listing, names[i], info.st_mode, depth);
@@ -194,14 +207,15 @@ int list_dir_run(struct tool_context *context, const struct tool_call *call,
         .out = &result->text,
         .skip = bounded(call->json, "offset", 1, INT32_MAX) - 1,
         .left = bounded(call->json, "limit", ENTRIES_DEFAULT, ENTRIES_MAX),
-        .depth_max = bounded(call->json, "depth", DEPTH_DEFAULT, DEPTH_MAX)};
+        .depth_max = bounded(call->json, "depth", DEPTH_DEFAULT, DEPTH_MAX),
+        .deadline = clock_deadline(LISTING_MS)};
     int fd = open_path(context, path, O_DIRECTORY, result);
 
     (void)err;
     if (fd < 0)
         return 0;
     list_into(&listing, fd, 0);
-    if (listing.left <= 0)
+    if (is_over(&listing))
         buffer_add_string(&result->text, "(and more)\n");
     result->ok = true;
     snprintf(result->summary, sizeof(result->summary), "%zu bytes",

@@ -90,24 +90,40 @@ static void add_grep(struct buffer *script, const cJSON *json)
 
 char *tool_script(const struct tool_call *call)
 {
+    static const struct {
+        const char *tool;
+        const char *member;
+        enum { PLAIN, COMMAND, PATH, GREP } kind;
+    } forms[] = {
+        {"exec_command", "cmd", PLAIN},
+        {"write_stdin", "chars", PLAIN},
+        {"shell", "command", COMMAND},
+        {"shell_command", "command", COMMAND},
+        {"container.exec", "command", COMMAND},
+        {"read_file", "file_path", PATH},
+        {"list_dir", "dir_path", PATH},
+        {"grep_files", "pattern", GREP},
+    };
     CLEANUP(buffer_free) struct buffer script = {0};
-    const cJSON *command = json_get(call->json, "command");
-    const char *path = json_get_string(call->json, "file_path");
 
+    /* By the tool, never by which members there are: what is decided about
+     * must be what runs. */
     buffer_init(&script, SCRIPT_BYTES_MAX);
-    if (!path)
-        path = json_get_string(call->json, "dir_path");
-    if (!strcmp(call->name, "grep_files")) {
-        add_grep(&script, call->json);
-    } else if (path) {
-        buffer_addf(&script, "%s ", call->name);
-        add_quoted(&script, path);
-    } else if (command) {
-        add_command(&script, command);
-    } else {
-        buffer_add_string(
-            &script, json_get_text(call->json, "cmd",
-                                   json_get_text(call->json, "chars", "")));
+    for (size_t i = 0; i < ARRAY_LENGTH(forms); i++) {
+        const char *text = json_get_text(call->json, forms[i].member, "");
+
+        if (strcmp(forms[i].tool, call->name) != 0)
+            continue;
+        if (forms[i].kind == GREP)
+            add_grep(&script, call->json);
+        if (forms[i].kind == COMMAND)
+            add_command(&script, json_get(call->json, forms[i].member));
+        if (forms[i].kind == PLAIN)
+            buffer_add_string(&script, text);
+        if (forms[i].kind == PATH) {
+            buffer_addf(&script, "%s ", call->name);
+            add_quoted(&script, text);
+        }
     }
     return buffer_steal(&script);
 }

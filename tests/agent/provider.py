@@ -289,7 +289,7 @@ class Provider:
 
     def usage(self, request, reply):
         if reply.usage is not None:
-            return reply.usage
+            return reply.usage or None  # False: none is told
         output = sum(tokens(json.dumps(item).encode()) for item in reply.items)
         return {"input_tokens": self.cache.chain(request)[-1][1],
                 "input_tokens_details": {"cached_tokens": request.cached},

@@ -136,8 +136,10 @@ run = go(script, (RULE % "").replace("review: {model: reviewer, price:\n  "
 ok("nobody reviews" in script.answers()["m"], "no reviewer: denied",
    script.answers())
 script = Script([call("m", "make x")], [call("n", "make y")],
-                review=says("allow"))
-run = go(script, RULE % ", budget: {cost_usd: 0.00001}")
+                review=lambda request: Reply(
+                    *says("allow")(request).items,
+                    usage={"input_tokens": 8000, "output_tokens": 0}))
+run = go(script, RULE % ", budget: {cost_usd: 0.015}")
 equal(len(script.reviews), 1, "a budget of its own")
 ok("the budget for reviews is spent" in script.answers()["n"], "holds",
    script.answers())

@@ -139,7 +139,7 @@ script = Script([call("m", "make x")], [call("n", "make y")],
                 review=lambda request: Reply(
                     *says("allow")(request).items,
                     usage={"input_tokens": 8000, "output_tokens": 0}))
-run = go(script, RULE % ", budget: {cost_usd: 0.012}")
+run = go(script, RULE % ", budget: {cost_usd: 0.009}")
 equal(len(script.reviews), 1, "a budget of its own")
 ok("the budget for reviews is spent" in script.answers()["n"], "holds",
    script.answers())

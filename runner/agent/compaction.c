@@ -349,15 +349,7 @@ static void note(const struct compaction *compaction, const char *reason,
     json_member_string(&event, "reason", reason);
     json_member_int(&event, "tokens_before", before);
     json_member_int(&event, "tokens_after", exchange_input_estimate(agent));
-    json_member_int(&event, "input_tokens", usage->input_tokens);
-    json_member_int(&event, "cached_tokens", usage->cached_tokens);
-    json_member_int(&event, "output_tokens", usage->output_tokens);
-    json_key(&event, "cost_microusd");
-    if (compaction->exchange.cost_microusd < 0)
-        json_null(&event);
-    else
-        json_int(&event, compaction->exchange.cost_microusd);
-    json_member_int(&event, "duration_ms", compaction->exchange.duration_ms);
+    exchange_put(&event, &compaction->exchange, usage);
     link_send(agent->link, &event);
     event = link_begin(agent->link, "prefix_broken");
     json_member_int(&event, "attempt", agent->attempt);

@@ -113,6 +113,23 @@ void conversation_add_prefix(struct conversation *conversation,
     add(conversation, (struct span){copy, item.length}, ORIGIN_PREFIX);
 }
 
+void conversation_write_message(struct json *json, const char *role,
+                                struct span text)
+{
+    json_object(json);
+    json_member_string(json, "type", "message");
+    json_member_string(json, "role", role);
+    json_key(json, "content");
+    json_array(json);
+    json_object(json);
+    json_member_string(json, "type", "input_text");
+    json_key(json, "text");
+    json_bytes(json, text.data, text.length);
+    json_end(json);
+    json_end(json);
+    json_end(json);
+}
+
 void conversation_add_message(struct conversation *conversation,
                               const char *role, struct span text)
 {
@@ -121,18 +138,7 @@ void conversation_add_message(struct conversation *conversation,
 
     buffer_init(&item, conversation->body.maximum);
     json = json_to(&item);
-    json_object(&json);
-    json_member_string(&json, "type", "message");
-    json_member_string(&json, "role", role);
-    json_key(&json, "content");
-    json_array(&json);
-    json_object(&json);
-    json_member_string(&json, "type", "input_text");
-    json_key(&json, "text");
-    json_bytes(&json, text.data, text.length);
-    json_end(&json);
-    json_end(&json);
-    json_end(&json);
+    conversation_write_message(&json, role, text);
     add_own(conversation, &json, ORIGIN_TOLD);
 }
 

@@ -59,6 +59,10 @@ void conversation_add(struct conversation *conversation, struct span item);
 void conversation_restore(struct conversation *conversation, struct span item,
                           enum item_origin origin);
 
+/* Writes a message of `role` with one text: any bytes. */
+void conversation_write_message(struct json *json, const char *role,
+                                struct span text);
+
 /* Adds a message of `role` ("developer", "user") with one text. */
 void conversation_add_message(struct conversation *conversation,
                               const char *role, struct span text);

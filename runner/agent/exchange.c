@@ -22,6 +22,25 @@ int64_t exchange_input_estimate(const struct agent *agent)
     return agent->context_tokens + bytes_since(agent) / TOKEN_BYTES;
 }
 
+static void put_cost(struct json *event, int64_t cost)
+{
+    json_key(event, "cost_microusd");
+    if (cost < 0)
+        json_null(event);
+    else
+        json_int(event, cost);
+}
+
+void exchange_put(struct json *event, const struct exchange *exchange,
+                  const struct model_usage *usage)
+{
+    json_member_int(event, "input_tokens", usage->input_tokens);
+    json_member_int(event, "cached_tokens", usage->cached_tokens);
+    json_member_int(event, "output_tokens", usage->output_tokens);
+    put_cost(event, exchange->cost_microusd);
+    json_member_int(event, "duration_ms", exchange->duration_ms);
+}
+
 /* ---- with the run ------------------------------------------------------ */
 
 static void put_amount(struct json *ask, int64_t tokens, int64_t cost)
@@ -113,11 +132,7 @@ static void note_retry(const struct agent *agent,
     json_member_int(&event, "wait_ms", failed->again ? failed->wait_ms : 0);
     json_member_int(&event, "estimated_input_tokens", estimate->input_tokens);
     json_member_int(&event, "estimated_output_tokens", estimate->output_tokens);
-    json_key(&event, "cost_microusd");
-    if (cost < 0)
-        json_null(&event);
-    else
-        json_int(&event, cost);
+    put_cost(&event, cost);
     json_member_string(&event, "message", failed->error->text);
     link_send(agent->link, &event);
 }

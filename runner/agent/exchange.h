@@ -29,6 +29,11 @@ struct exchange {
 int exchange_run(struct exchange *exchange, struct model_reply *reply,
                  struct error *err);
 
+/* Adds what an exchange took to an event: input, cached and output tokens,
+ * cost or null, and how long it was. */
+void exchange_put(struct json *event, const struct exchange *exchange,
+                  const struct model_usage *usage);
+
 /* At most so many tokens are in the agent's next request: what the last
  * response counted, and every byte since as a token. */
 int64_t exchange_input_bound(const struct agent *agent);

@@ -58,17 +58,9 @@ static void note_turn(struct agent *agent, const struct model_reply *reply,
 
     json_member_int(&event, "attempt", agent->attempt);
     json_member_int(&event, "turn", agent->turn);
-    json_member_int(&event, "input_tokens", usage->input_tokens);
-    json_member_int(&event, "cached_tokens", usage->cached_tokens);
+    exchange_put(&event, exchange, usage);
     json_member_int(&event, "cache_write_tokens", usage->cache_write_tokens);
-    json_member_int(&event, "output_tokens", usage->output_tokens);
     json_member_int(&event, "reasoning_tokens", usage->reasoning_tokens);
-    json_key(&event, "cost_microusd");
-    if (exchange->cost_microusd < 0)
-        json_null(&event);
-    else
-        json_int(&event, exchange->cost_microusd);
-    json_member_int(&event, "duration_ms", exchange->duration_ms);
     json_member_int(&event, "calls", (int64_t)calls_count(reply));
     json_member_bool(&event, "estimated", !reply->has_usage);
     link_send(agent->link, &event);

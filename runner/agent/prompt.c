@@ -44,18 +44,7 @@ static void add_message(struct prompt *prompt, const char *name,
     struct json json = json_to(&prompt->items);
 
     *part = (struct prompt_part){.name = name, .at = prompt->items.length};
-    json_object(&json);
-    json_member_string(&json, "type", "message");
-    json_member_string(&json, "role", role);
-    json_key(&json, "content");
-    json_array(&json);
-    json_object(&json);
-    json_member_string(&json, "type", "input_text");
-    json_key(&json, "text");
-    json_bytes(&json, text.data, text.length);
-    json_end(&json);
-    json_end(&json);
-    json_end(&json);
+    conversation_write_message(&json, role, text);
     part->length = prompt->items.length - part->at;
     buffer_add_byte(&prompt->items, '\n');
 }

@@ -132,15 +132,7 @@ static void note(const struct agent *agent, const struct tool_call *call,
     json_member_string(&event, "decision",
                        decision->verdict == DECISION_ALLOW ? "allow" : "deny");
     json_member_string(&event, "reason", decision->reason);
-    json_member_int(&event, "input_tokens", usage->input_tokens);
-    json_member_int(&event, "cached_tokens", usage->cached_tokens);
-    json_member_int(&event, "output_tokens", usage->output_tokens);
-    json_key(&event, "cost_microusd");
-    if (exchange->cost_microusd < 0)
-        json_null(&event);
-    else
-        json_int(&event, exchange->cost_microusd);
-    json_member_int(&event, "duration_ms", exchange->duration_ms);
+    exchange_put(&event, exchange, usage);
     link_send(agent->link, &event);
 }
 

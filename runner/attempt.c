@@ -275,6 +275,12 @@ static int begin_agent(struct attempt *attempt,
     return 0;
 }
 
+/* The conversation is on disk; files that commands wrote may not be. */
+static const char rebooted[] =
+    "The machine went down and was started again. What was last written to "
+    "files may be lost: look at the working copy (git status, git diff) before "
+    "you go on, and make again what is missing.";
+
 /* The agent of an attempt that was cut off, as its record has it. */
 static void resume_agent(struct attempt *attempt,
                          struct conversation *conversation)
@@ -298,6 +304,12 @@ static void resume_agent(struct attempt *attempt,
     agent->budget.told = record->told;
     agent->context_tokens = record->context_tokens;
     agent->context_bytes = record->context_bytes;
+    if (attempt->place.rebooted) {
+        /* It may have more to do than it thought. */
+        model_reply_free(&agent->resumed);
+        agent->has_resumed = false;
+        attempt_tell(attempt, SPAN(rebooted));
+    }
     agent->compactions = record->compactions;
     agent->since_compaction = record->since_compaction;
     attempt->verify_rounds = attempt->request->verify_rounds;

@@ -44,28 +44,33 @@ static char *field_of(const char *status, int number)
     return mem_bytes(at, strcspn(at, " \n"));
 }
 
+static void read_boot(char *out, size_t size)
+{
+    CLEANUP(fd_close)
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, out, size - 1);
+
+    out[got > 0 ? got : 0] = '\0';
+    out[strcspn(out, "\n")] = '\0';
+}
+
 /* "BOOT PID START\n"; NULL when the process is gone. */
 static char *describe(pid_t pid)
 {
-    CLEANUP(buffer_free) struct buffer boot = {0};
     CLEANUP(mem_free) char *status = read_status(pid);
     CLEANUP(mem_free) char *start = NULL;
     CLEANUP(mem_free) char *state = NULL;
-    CLEANUP(fd_close)
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    char bytes[64] = "";
+    char boot[64];
 
-    if (fd >= 0 && read(fd, bytes, sizeof(bytes) - 1) < 0)
-        bytes[0] = '\0';
     if (!status)
         return NULL;
-    bytes[strcspn(bytes, "\n")] = '\0';
+    read_boot(boot, sizeof(boot));
     state = field_of(status, STATE_FIELD);
     start = field_of(status, START_FIELD);
     /* A zombie has seen the end of all that were in its namespace. */
     if (*state == 'Z' || *state == 'X')
         return NULL;
-    return mem_format("%s %d %s\n", bytes, pid, start);
+    return mem_format("%s %d %s\n", boot, pid, start);
 }
 
 int lingering_note(const char *path, pid_t pid, struct error *err)
@@ -109,4 +114,19 @@ int lingering_wait(const char *path, struct error *err)
         nanosleep(&pause, NULL);
     }
     return 0;
+}
+
+bool lingering_rebooted(const char *path)
+{
+    CLEANUP(buffer_free) struct buffer noted = {0};
+    struct error ignored;
+    char boot[64];
+    size_t length;
+
+    buffer_init(&noted, FILE_BYTES);
+    if (file_read(AT_FDCWD, path, &noted, &ignored))
+        return true;
+    read_boot(boot, sizeof(boot));
+    length = strcspn(noted.data, " ");
+    return length != strlen(boot) || memcmp(noted.data, boot, length) != 0;
 }

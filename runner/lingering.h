@@ -6,6 +6,7 @@
 #ifndef NIGHTJAR_RUNNER_LINGERING_H
 #define NIGHTJAR_RUNNER_LINGERING_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -16,5 +17,9 @@ int lingering_note(const char *path, pid_t pid, struct error *err);
 /* Waits until the process that the file names is gone (or was never noted), at
  * most some seconds: then ERROR_SANDBOX. */
 int lingering_wait(const char *path, struct error *err);
+
+/* Whether the machine was started again since the file was written: then what
+ * was last written to disk may be lost. */
+bool lingering_rebooted(const char *path);
 
 #endif

@@ -379,6 +379,7 @@ int place_open(const struct place_request *request, struct place *place,
     if (request->existing)
         take_identity(place);
     process = mem_format("%s/process", place->scratch);
+    place->rebooted = request->existing && lingering_rebooted(process);
     if ((request->existing && lingering_wait(process, err)) ||
         open_sandbox(request, place, err) ||
         lingering_note(process, sandbox_first_process(place->sandbox), err))

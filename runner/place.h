@@ -27,7 +27,8 @@ struct place {
     struct sandbox_identity identity;
     struct command_environment environment;
     const char *shell;
-    bool keep; /* closing leaves the files, for whoever goes on */
+    bool rebooted; /* it existed before the machine was started again */
+    bool keep;     /* closing leaves the files, for whoever goes on */
 };
 
 struct place_request {

@@ -1,9 +1,7 @@
 """What was wrong once: each with what made it show."""
 import os
 import re
-import shutil
 import subprocess
-import time
 
 from provider import *
 
@@ -141,6 +139,23 @@ for name, tail in (("half a line", b'{"type":"function_ca'),
                  if item["type"] == "function_call"]
         equal(calls, [call_id for call_id, _ in last.outputs()],
               f"{name}: each call has its output")
+# A machine that went down: files may be lost, and the model is told.
+model = Stops(2)
+with Provider(model) as provider:
+    run = nightjar(provider, manifest())
+    path = os.path.join(run.out, "work/0/attempt-1/agent/process")
+    with open(path) as file:
+        noted = file.read()
+    with open(path, "w") as file:
+        file.write("another-boot" + noted[noted.index(" "):])
+    asked = len(provider.requests)
+    run = resume(run.out)
+    equal(run.status, 0, "after a restart of the machine: gone on with")
+    first = provider.requests[asked][0]
+    ok("was started again" in first.items[-1]["content"][0]["text"],
+       "and told", first.items[-1])
+    equal(first.outputs()[-1][0], "s1", "behind the answers")
+
 model = Stops(2)
 with Provider(model) as provider:
     run = nightjar(provider, manifest())

@@ -1,7 +1,6 @@
 #include "runner/agent/exchange.h"
 
 #include "base/clock.h"
-#include "runner/agent/calls.h"
 
 #define TOKEN_BYTES 4
 /* A token of a broken stream came in at least so many bytes. */
@@ -153,8 +152,8 @@ static bool on_failed(void *context, const struct model_failed *failed)
     struct model_usage estimate = {0};
     int64_t cost = 0;
 
-    if (exchange->conversation == agent->conversation)
-        calls_forget_early(agent);
+    if (exchange->on_again)
+        exchange->on_again(agent);
     if (failed->received) {
         estimate.input_tokens = exchange->input / TOKEN_BYTES;
         if (exchange->conversation == agent->conversation)

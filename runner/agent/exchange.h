@@ -14,8 +14,9 @@ struct exchange {
     int64_t input;                         /* tokens of the request, at most */
     int64_t output; /* wanted at most; 0: as the model's settings say */
     void (*on_item)(void *context, const struct model_item *item);
-    int64_t cost_microusd; /* out: -1 if unknown */
-    int64_t duration_ms;   /* out */
+    void (*on_again)(struct agent *agent); /* those items do not count */
+    int64_t cost_microusd;                 /* out: -1 if unknown */
+    int64_t duration_ms;                   /* out */
 
     /* private */
     struct model_request request;

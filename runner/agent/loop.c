@@ -86,7 +86,8 @@ static int request(struct agent *agent, struct model_reply *reply,
     struct exchange exchange = {.agent = agent,
                                 .settings = agent->task->model,
                                 .conversation = agent->conversation,
-                                .on_item = calls_start_early};
+                                .on_item = calls_start_early,
+                                .on_again = calls_forget_early};
 
     if (compaction_is_due(agent) && compact(agent, "threshold", err))
         return -1;

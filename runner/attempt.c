@@ -301,6 +301,7 @@ static void resume_agent(struct attempt *attempt,
     snprintf(attempt->key, sizeof(attempt->key), "%s", record->key);
     agent->conversation = conversation;
     agent->turn = record->turn;
+    model_skip_turns(agent->model, record->turn);
     agent->budget.told = record->told;
     agent->context_tokens = record->context_tokens;
     agent->context_bytes = record->context_bytes;

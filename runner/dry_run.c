@@ -52,6 +52,9 @@ static void rules(struct buffer *out, const struct policy *policy)
                     tools[rule->tool]);
         for (size_t w = 0; w < rule->argv.count; w++)
             buffer_addf(&text, " %s", rule->argv.items[w]);
+        for (size_t h = 0; h < rule->hosts.count; h++)
+            buffer_addf(&text, "%s %s", h ? "," : " host",
+                        rule->hosts.items[h]);
         for (size_t p = 0; p < rule->paths.count; p++)
             buffer_addf(&text, " %s", rule->paths.items[p]);
         line(out, "rule", text.data);

@@ -99,6 +99,8 @@ static void request_retried(struct progress *progress, const cJSON *event)
     CLEANUP(buffer_free) struct buffer line = {0};
 
     (void)progress;
+    if (!json_get_true(event, "again"))
+        return; /* the task's verdict says it */
     start_line(&line, event);
     add_untrusted(&line, json_get_text(event, "message", ""));
     buffer_addf(&line, "; trying again in %.1f s",

@@ -32,7 +32,9 @@ static void add_call(struct buffer *out, const cJSON *event)
         out, json_get_true(event, "reviewed") ? " after a review, by " : " by ",
         *rule ? rule : "no rule: the sandbox confines it");
     add_field(out, ": ", json_get_text(event, "reason", ""));
-    add_field(out, "\n    ", json_get_text(event, "summary", ""));
+    add_field(out, "\n    ", json_get_text(event, "call", ""));
+    if (!strcmp(json_get_text(event, "decision", ""), "allow"))
+        add_field(out, "\n    -> ", json_get_text(event, "summary", ""));
     buffer_add_byte(out, '\n');
 }
 
@@ -87,7 +89,7 @@ int why_command(const struct options *options)
     if (run_directory_read_journal(options->arguments.items[0], &journal,
                                    &err)) {
         print_error(&err);
-        return STATUS_INCOMPLETE;
+        return STATUS_USAGE;
     }
     if (!tell(buffer_span(&journal), task, &text)) {
         error_set(&err, ERROR_USAGE, "the run has no task '%s'", task);

@@ -1,6 +1,8 @@
 /* Who the inside user of a sandbox is on the host. */
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/fsuid.h>
+#include <sys/prctl.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -59,7 +61,10 @@ struct sandbox_identity sandbox_identity(void)
 struct sandbox_identity sandbox_files_as(struct sandbox_identity identity)
 {
     struct sandbox_identity before;
+    pid_t parent = getppid();
+    int dies_with_it = 0;
 
+    prctl(PR_GET_PDEATHSIG, &dies_with_it);
     /* The group first: with the user the right to change it goes. Both tell
      * what was before and never fail visibly. */
     if (identity.uid) {
@@ -68,6 +73,13 @@ struct sandbox_identity sandbox_files_as(struct sandbox_identity identity)
     } else {
         before.uid = (uid_t)setfsuid(identity.uid);
         before.gid = (gid_t)setfsgid(identity.gid);
+    }
+    /* The kernel forgets that with each change of who one is: without this
+     * a worker would outlive the run that was killed. */
+    if (dies_with_it) {
+        prctl(PR_SET_PDEATHSIG, dies_with_it);
+        if (getppid() != parent)
+            raise(dies_with_it);
     }
     return before;
 }

@@ -43,7 +43,8 @@
  *                    it was the last try), wait_ms, message,
  *                    estimated_input_tokens, estimated_output_tokens,
  *                    cost_microusd|null: of a response that broke off
- * tool_finished      attempt, turn, call_id, tool, decision (allow|deny),
+ * tool_finished      attempt, turn, call_id, tool, call (the command, or the
+ *                    arguments, cut), decision (allow|deny),
  *                    reviewed, rule|null (file:line, default:line), reason, ok,
  *                    duration_ms, summary
  * commands_ended     attempt, commands [{session, command, output}]: that still

@@ -32,10 +32,14 @@ static const struct field rule_fields[] = {
      .minimum_items = 1,
      .maximum_items = 100,
      .otherwise = "every command",
-     .meaning = "`exec` only: patterns for the command's words"},
+     .meaning = "`exec` only: a pattern for each of the command's words, and "
+                "all must match; a last `*` stands for any number of words, "
+                "also none. The program matches without its folder, and "
+                "options of `git` before its command are passed over"},
     {.key = "hosts",
      .type = FIELD_TEXTS,
      .offset = RULE(hosts),
+     .rule = rule_host,
      .minimum = 1,
      .maximum = 300,
      .minimum_items = 1,

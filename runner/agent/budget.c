@@ -108,7 +108,12 @@ int budget_plan(const struct budget *budget, const struct model_settings *model,
     if (limits->turns >= 0 && totals->turns >= limits->turns)
         return spent(err, "turns", limits->turns);
     if (left_of(limits->input_tokens, totals->input_tokens) < input)
-        return spent(err, "input tokens", limits->input_tokens);
+        return error_set(err, ERROR_BUDGET,
+                         "the budget of %" PRId64 " input tokens is spent: the "
+                         "next request could take %" PRId64 ", and %" PRId64
+                         " are left",
+                         limits->input_tokens, input,
+                         left_of(limits->input_tokens, totals->input_tokens));
     if (most < BUDGET_OUTPUT_MIN)
         return spent(err, "output tokens", limits->output_tokens);
     if (most < output)

@@ -6,6 +6,7 @@
 #include "runner/agent/review.h"
 
 #define SUMMARY_BYTES 200
+#define CALL_BYTES 400 /* of a call, in its event */
 
 /* ---- one call ---------------------------------------------------------- */
 
@@ -16,12 +17,16 @@ static void note_call(struct agent *agent, const struct tool_call *call,
     struct json event = link_begin(agent->link, "tool_finished");
     size_t shown = strnlen(result->summary, SUMMARY_BYTES);
     CLEANUP(mem_free) char *rule = policy_rule_name(agent->task, decision);
+    CLEANUP(mem_free) char *script = tool_script(call);
+    const char *shown_call = *script ? script : call->arguments;
 
     json_member_int(&event, "attempt", agent->attempt);
     json_member_int(&event, "turn", agent->turn);
     json_member_string(&event, "call_id", call->call_id);
     json_key(&event, "tool");
     json_bytes(&event, call->name, strnlen(call->name, SUMMARY_BYTES));
+    json_key(&event, "call");
+    json_bytes(&event, shown_call, strnlen(shown_call, CALL_BYTES));
     json_member_string(&event, "decision",
                        decision->verdict == DECISION_ALLOW ? "allow" : "deny");
     json_member_bool(&event, "reviewed", decision->reviewed);
@@ -245,10 +250,12 @@ static int handle_call(struct agent *agent, const struct model_item *item,
         tool_refuse(&result, "not run: the task's time is over");
     else
         status = answer(agent, &call, &decision, &result, err);
+    if (!status)
+        note_call(agent, &call, &decision, &result, clock_elapsed_ms(began));
     cJSON_Delete(call.json);
+    call.json = NULL;
     if (status)
         return -1;
-    note_call(agent, &call, &decision, &result, clock_elapsed_ms(began));
     if (result.ok)
         keep_plan(agent, &call);
     add_answer(agent, &call, &result);

@@ -6,6 +6,8 @@
 #include "runner/agent/shell.h"
 #include "runner/tools/patch_apply.h"
 
+#define WORDS_MAX 256 /* of a git command that is looked at twice */
+
 static const struct decision by_default = {.verdict = DECISION_ALLOW};
 
 static bool covers(const struct approve_rule *rule, enum rule_tool tool)
@@ -39,6 +41,46 @@ static bool argv_matches(const struct strings *argv,
             return false;
     }
     return true;
+}
+
+/* `git -C DIR push` is `git push`: options of git itself stand before its
+ * command, some with a value. Returns whether there were any. */
+static bool without_git_options(const struct shell_command *command,
+                                const char **words, struct shell_command *out)
+{
+    static const char *const valued[] = {
+        "-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path"};
+    size_t at = 1;
+
+    if (command->count < 2 || command->count > WORDS_MAX ||
+        !program_matches("git", command->words[0]))
+        return false;
+    while (at < command->count && command->words[at][0] == '-') {
+        size_t before = at++;
+
+        for (size_t i = 0; i < ARRAY_LENGTH(valued); i++) {
+            if (!strcmp(command->words[before], valued[i]))
+                at++;
+        }
+    }
+    if (at == 1 || at >= command->count)
+        return false;
+    words[0] = command->words[0];
+    memcpy(words + 1, command->words + at,
+           (command->count - at) * sizeof(*words));
+    *out = (struct shell_command){words, command->count - at + 1};
+    return true;
+}
+
+static bool command_matches(const struct strings *argv,
+                            const struct shell_command *command)
+{
+    const char *words[WORDS_MAX];
+    struct shell_command plain;
+
+    return argv_matches(argv, command) ||
+           (without_git_options(command, words, &plain) &&
+            argv_matches(argv, &plain));
 }
 
 static struct decision decided(const struct approve_rule *rule)
@@ -90,7 +132,7 @@ static struct decision decide_command(const struct policy *policy,
 
     for (size_t i = 0; (rule = rule_at(policy, i)); i++) {
         if (covers(rule, RULE_TOOL_EXEC) &&
-            (!rule->argv.count || argv_matches(&rule->argv, command)) &&
+            (!rule->argv.count || command_matches(&rule->argv, command)) &&
             (!rule->hosts.count || host_is_named(&rule->hosts, command)))
             return decided(rule);
     }

@@ -98,11 +98,28 @@ static void add_permissions(struct prompt *prompt, const struct task *task,
     for (size_t i = 0; i < task->policy.approve_count; i++) {
         const struct approve_rule *rule = &task->policy.approve[i];
 
-        if (rule->decision != RULE_DENY || !rule->argv.count)
+        if (rule->decision != RULE_DENY)
             continue;
         buffer_add_string(&text, "\nNot allowed:");
+        if (rule->tool == RULE_TOOL_EXEC && !rule->argv.count)
+            buffer_add_string(&text, " commands");
+        if (rule->tool == RULE_TOOL_PATCH)
+            buffer_add_string(&text, " patches of");
+        if (rule->tool == RULE_TOOL_IMAGE)
+            buffer_add_string(&text, " images");
+        if (rule->tool == RULE_TOOL_PLAN)
+            buffer_add_string(&text, " plans");
+        if (rule->tool == RULE_TOOL_ANY)
+            buffer_add_string(&text, " tools");
         for (size_t w = 0; w < rule->argv.count; w++)
             buffer_addf(&text, " %s", rule->argv.items[w]);
+        for (size_t h = 0; h < rule->hosts.count; h++)
+            buffer_addf(&text, "%s %s", h ? "," : " that name",
+                        rule->hosts.items[h]);
+        for (size_t p = 0; p < rule->paths.count; p++)
+            buffer_addf(&text, "%s %s", p ? "," : "", rule->paths.items[p]);
+        if (rule->tool == RULE_TOOL_PATCH && !rule->paths.count)
+            buffer_add_string(&text, " any file");
         if (rule->because)
             buffer_addf(&text, " (%s)", rule->because);
     }

@@ -82,6 +82,12 @@ void model_set_tape(struct model *model, struct tape *tape)
     model->tape = tape;
 }
 
+void model_skip_turns(struct model *model, int64_t turns)
+{
+    if (model->script)
+        script_skip(model->script, turns);
+}
+
 char *model_take_drift(struct model *model)
 {
     return buffer_steal(&model->drift);

@@ -94,6 +94,10 @@ struct model *model_open(const struct model_settings *settings, const char *key,
  * from it: then nothing else is asked, and `key` and network are not used. */
 void model_set_tape(struct model *model, struct tape *tape);
 
+/* The model has answered so many turns of this attempt before: a script goes
+ * on behind them. */
+void model_skip_turns(struct model *model, int64_t turns);
+
 /* What differed between a request that was played and the recorded one, since
  * the last call: a diff, "" if nothing did. The caller frees it. */
 char *model_take_drift(struct model *model);

@@ -346,6 +346,16 @@ static bool request_has(struct span request, const struct yaml_node *text)
                   escaped.length - 2) != NULL;
 }
 
+void script_skip(struct script *script, int64_t turns)
+{
+    for (; turns > 0 && script->next < script->turns->count; turns--) {
+        const struct yaml_node *turn = script->turns->items[script->next++];
+        const struct yaml_node *calls = yaml_get(turn, "calls");
+
+        script->calls += calls ? calls->count : 0;
+    }
+}
+
 int script_answer(struct script *script, struct span request,
                   struct buffer *stream, struct error *err)
 {

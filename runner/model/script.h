@@ -9,6 +9,8 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
+#include <stdint.h>
+
 #define SCRIPT_BYTES_MAX ((size_t)4 << 20)
 
 struct script;
@@ -22,6 +24,9 @@ struct script *script_open(const char *path, const char *task_id,
  * ERROR_MANIFEST: the task went on further than it was written for. */
 int script_answer(struct script *script, struct span request,
                   struct buffer *stream, struct error *err);
+
+/* Goes on behind so many turns, as if they had been played. */
+void script_skip(struct script *script, int64_t turns);
 
 void script_close(struct script *script);
 

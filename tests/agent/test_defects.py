@@ -1,7 +1,9 @@
 """What was wrong once: each with what made it show."""
 import os
 import re
+import signal
 import subprocess
+import time
 
 from provider import *
 
@@ -85,6 +87,30 @@ for name, arguments in (
            not run.file("tasks", "t", "patch.diff"),
            f"{name} {sorted(arguments)}: denied")
 
+# Options of git itself; what `why` and the prompt say of rules.
+HOSTS = (', policy: {approve: [{tool: exec, hosts: ["*.example.org"], decision: '
+         'deny, because: not there}, {tool: patch, paths: ["tests/**"], '
+         'decision: deny}]}')
+with Provider(Turns(lambda request: Reply(
+        call("a", "git -C . -c x.y=1 --no-pager push origin"),
+        call("b", "git -C . status")))) as provider:
+    run = nightjar(provider, manifest(defaults=HOSTS))
+    outputs = dict(provider.requests[-1][0].outputs())
+    ok("denied by" in outputs["a"] and "Process exited" in outputs["b"],
+       "git -C . push is a push", outputs)
+    text = "".join(provider.requests[0][0].texts("developer"))
+    ok("Not allowed: commands that name *.example.org (not there)" in text and
+       "Not allowed: patches of tests/**" in text, "the prompt has each rule")
+    told = subprocess.run([NIGHTJAR, "why", run.out, "t"], env=environment(),
+                          stdout=subprocess.PIPE).stdout.decode()
+    ok("git -C . -c x.y=1 --no-pager push origin\n" in told and
+       "git -C . status\n    -> exit 0" in told, "why shows the call", told)
+words, _ = command(None, manifest(defaults=HOSTS.replace("*.example.org",
+                                                         "https://x.org/")))
+result = subprocess.run([NIGHTJAR, "check", words[2]], env=environment(),
+                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+equal(result.returncode, 2, "a URL is no host of a rule")
+
 # A call_id that no provider sends.
 with Provider(Turns(lambda request: Reply(call("c" * 5000, "true")))) as provider:
     run = nightjar(provider, manifest())
@@ -165,6 +191,74 @@ with Provider(model) as provider:
     run = resume(run.out)
     equal((run.verdict("t")[0], len(provider.requests)), ("error", asked),
           "a record that cannot be read: said, and nothing is asked")
+
+# A run that is killed takes its workers with it, whatever they wait for.
+with Provider(Turns(lambda request: Reply(
+        call("s", "echo begun >log.txt; sleep 300", yield_time_ms=30000)))) \
+        as provider:
+    words, out = command(provider, manifest())
+    process = subprocess.Popen(words, env=environment(), cwd=FOLDER,
+                               stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    log = os.path.join(out, "work/0/attempt-1/agent")
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not any(
+            "log.txt" in files for _, _, files in os.walk(log)):
+        time.sleep(0.01)
+    with open(f"/proc/{process.pid}/task/{process.pid}/children") as file:
+        children = file.read().split()
+    process.kill()
+    process.wait()
+    began = time.monotonic()
+    while time.monotonic() < began + 25 and any(
+            os.path.exists(f"/proc/{child}") for child in children):
+        time.sleep(0.01)
+    equal([child for child in children if os.path.exists(f"/proc/{child}")],
+          [], "a killed run leaves no process, though a command waits")
+
+# A script goes on behind the turns that were played.
+script = os.path.join(FOLDER, "script.yaml")
+with open(script, "w") as file:
+    file.write("""version: 1
+tasks:
+  - task: "*"
+    turns:
+      - calls: [{exec_command: {cmd: echo one >>log.txt}}]
+      - calls: [{exec_command: {cmd: "echo two >>log.txt; exit 0"}}]
+      - expect: two
+        final: Done.
+""")
+text = manifest().replace("{name: m, max_retries: 0",
+                          "{provider: scripted, script: script.yaml")
+words, out = command(None, text)
+subprocess.run(words, env=environment(), cwd=FOLDER, stdout=subprocess.DEVNULL,
+               stderr=subprocess.DEVNULL)
+whole = Run(out, 0, "").file("tasks", "t", "patch.diff")
+ok("+one" in whole and "+two" in whole, "a script, whole", whole)
+for number in range(3):
+    words, out = command(None, text.replace("exit 0", "sleep 300"))
+    with open(script) as file:
+        turns = file.read()
+    with open(script, "w") as file:
+        file.write(turns.replace("exit 0", "sleep 300"))
+    process = subprocess.Popen(words, env=environment(), cwd=FOLDER,
+                               stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    path = os.path.join(out, "tasks/t/transcript.jsonl")
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not (
+            os.path.exists(path) and
+            open(path).read().count("nightjar.response") == 2):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with open(script, "w") as file:
+        file.write(turns)
+    run = resume(out)
+    equal((run.status, len(run.events("turn_finished"))), (0, 3),
+          "a script that was cut off goes on behind its second turn")
 
 # The budget counts what attempts before took.
 class Second:

@@ -94,6 +94,8 @@ static void test_denied_everywhere(void)
     struct approve_rule rules[] = {DENY("git", "push", "*")};
     static const char *const denied[] = {
         "git push",
+        "git -C x push",
+        "git --no-pager -c a=b --git-dir=y push origin",
         "git push origin main",
         "  git\tpush  ",
         "'git' \"push\"",
@@ -163,7 +165,7 @@ static void test_not_denied(void)
                                           "'git push'",
                                           "echo 'x; git push'",
                                           "gitt push",
-                                          "git -C x push",
+                                          "git -C push",
                                           "GIT push",
                                           "echo \\; git push",
                                           "grep -r 'git push'"};

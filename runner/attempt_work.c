@@ -244,7 +244,8 @@ void attempt_land(struct attempt *attempt)
     struct checked checked;
 
     if (!attempt->summary.count || !attempt->task->verify.count ||
-        strcmp(verdict.reason, "budget") != 0)
+        (strcmp(verdict.reason, "budget") != 0 &&
+         strcmp(verdict.reason, "run_budget") != 0))
         return;
     if (!check_patch(attempt, &checked))
         snprintf(verdict.message + strlen(verdict.message),

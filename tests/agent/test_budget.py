@@ -70,6 +70,8 @@ for run_budget, index, cap in ((", budget: {tokens: 120k}", None, 120000),
     equal(verdicts, {("skipped", "run_budget")}, f"run {run_budget}: told so")
     ok(any("made.txt" in run.file("tasks", f"t{n}", "patch.diff")
            for n in range(8)), f"run {run_budget}: work is kept")
+    ok(any("passes its checks" in event["message"] for event in
+           run.events("task_finished")), f"run {run_budget}: and checked")
 
 # A price that is not known cannot be held: nothing is asked.
 with Provider(endless) as provider:

@@ -570,16 +570,15 @@ static void test_gone(void)
     pid_t child;
 
     open_scene(&scene);
+    fd_reset(&scene.worker.socket);
     child = fork();
     if (!child) {
         struct link link;
 
-        fd_reset(&scene.worker.socket);
         link_init(&link, scene.end, TASK, &secrets);
         link_transcript(&link, SPAN("{}"));
         _exit(7);
     }
-    fd_reset(&scene.worker.socket);
     fd_reset(&scene.end);
     waitpid(child, &status, 0);
     tap_int(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 1, "it ends");

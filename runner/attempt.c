@@ -311,6 +311,7 @@ static void resume_agent(struct attempt *attempt,
         agent->has_resumed = false;
         attempt_tell(attempt, SPAN(rebooted));
     }
+    agent->plan = STEAL(record->plan);
     agent->compactions = record->compactions;
     agent->since_compaction = record->since_compaction;
     attempt->verify_rounds = attempt->request->verify_rounds;

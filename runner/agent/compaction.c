@@ -30,8 +30,8 @@ static const char before_summary[] =
 struct compaction {
     struct agent *agent;
     enum model_compaction form;
-    size_t first; /* item from which on the conversation is shown */
-    struct exchange exchange;
+    size_t first;         /* item from which on the conversation is shown */
+    struct exchange took; /* cost and time alone */
     struct model_reply reply;
 };
 
@@ -46,6 +46,18 @@ bool compaction_is_due(const struct agent *agent)
 }
 
 /* ---- the request ------------------------------------------------------- */
+
+/* Runs it, and keeps what it took. */
+static int run(struct compaction *compaction, struct exchange *exchange,
+               struct error *err)
+{
+    int status = exchange_run(exchange, &compaction->reply, err);
+
+    compaction->took =
+        (struct exchange){.cost_microusd = exchange->cost_microusd,
+                          .duration_ms = exchange->duration_ms};
+    return status;
+}
 
 /* A conversation with the prefix and the items from `first` on. */
 static void copy_from(const struct conversation *from, size_t first,
@@ -65,6 +77,7 @@ static void copy_from(const struct conversation *from, size_t first,
 static int ask_model(struct compaction *compaction,
                      struct model_settings *settings, struct error *err)
 {
+    struct exchange exchange;
     struct agent *agent = compaction->agent;
     CLEANUP(conversation_free) struct conversation copy;
 
@@ -74,7 +87,7 @@ static int ask_model(struct compaction *compaction,
                              ORIGIN_TOLD);
     else
         conversation_add_message(&copy, "user", SPAN(ask_for_summary));
-    compaction->exchange = (struct exchange){
+    exchange = (struct exchange){
         .agent = agent,
         .settings = settings,
         .conversation = &copy,
@@ -83,12 +96,13 @@ static int ask_model(struct compaction *compaction,
                                ? copy.body.length - agent->context_bytes
                                : 0),
         .output = SUMMARY_TOKENS};
-    return exchange_run(&compaction->exchange, &compaction->reply, err);
+    return run(compaction, &exchange, err);
 }
 
 /* With a model of its own, whose name stands first in the head. */
 static int ask_other_model(struct compaction *compaction, struct error *err)
 {
+    struct exchange exchange;
     struct agent *agent = compaction->agent;
     struct model_settings settings = *agent->task->model;
     CLEANUP(conversation_free) struct conversation copy;
@@ -115,16 +129,17 @@ static int ask_other_model(struct compaction *compaction, struct error *err)
             conversation_restore(&copy, item, ORIGIN_TOLD);
     }
     conversation_add_message(&copy, "user", SPAN(ask_for_summary));
-    compaction->exchange = (struct exchange){.agent = agent,
-                                             .settings = &settings,
-                                             .conversation = &copy,
-                                             .input = (int64_t)copy.body.length,
-                                             .output = SUMMARY_TOKENS};
-    return exchange_run(&compaction->exchange, &compaction->reply, err);
+    exchange = (struct exchange){.agent = agent,
+                                 .settings = &settings,
+                                 .conversation = &copy,
+                                 .input = (int64_t)copy.body.length,
+                                 .output = SUMMARY_TOKENS};
+    return run(compaction, &exchange, err);
 }
 
 static int ask_endpoint(struct compaction *compaction, struct error *err)
 {
+    struct exchange exchange;
     struct agent *agent = compaction->agent;
     const struct conversation *conversation = agent->conversation;
     CLEANUP(buffer_free) struct buffer body = {0};
@@ -147,13 +162,12 @@ static int ask_endpoint(struct compaction *compaction, struct error *err)
         return error_set(err, ERROR_CONTEXT_LENGTH,
                          "the conversation is larger than %zu bytes",
                          CONVERSATION_BYTES_MAX);
-    compaction->exchange =
-        (struct exchange){.agent = agent,
-                          .settings = agent->task->model,
-                          .body = buffer_span(&body),
-                          .input = exchange_input_bound(agent),
-                          .output = SUMMARY_TOKENS};
-    return exchange_run(&compaction->exchange, &compaction->reply, err);
+    exchange = (struct exchange){.agent = agent,
+                                 .settings = agent->task->model,
+                                 .body = buffer_span(&body),
+                                 .input = exchange_input_bound(agent),
+                                 .output = SUMMARY_TOKENS};
+    return run(compaction, &exchange, err);
 }
 
 static int ask(struct compaction *compaction, struct error *err)
@@ -271,6 +285,16 @@ static void add_list(struct buffer *text, const char *before,
         buffer_add_byte(text, '\n');
 }
 
+/* A message that the next compaction leaves out: it makes its own. */
+static void add_passing(struct conversation *conversation, struct span text)
+{
+    size_t before = conversation->items;
+
+    conversation_add_message(conversation, "user", text);
+    if (conversation->items > before)
+        conversation->list[before].origin = ORIGIN_OUTPUT;
+}
+
 /* What must not get lost with the rest. */
 static void restate(struct agent *agent)
 {
@@ -289,8 +313,7 @@ static void restate(struct agent *agent)
                     "nothing else: %s\n",
                     task->output_schema);
     if (text.length)
-        conversation_add_message(agent->conversation, "user",
-                                 buffer_span(&text));
+        add_passing(agent->conversation, buffer_span(&text));
 }
 
 static void rebuild(struct compaction *compaction, struct span item,
@@ -318,10 +341,7 @@ static void rebuild(struct compaction *compaction, struct span item,
         CLEANUP(mem_free)
         char *text = mem_format("%s%s", before_summary, summary->data);
 
-        /* Not ORIGIN_TOLD: the next compaction makes one of its own. */
-        conversation_add_message(conversation, "user",
-                                 (struct span){text, strlen(text)});
-        conversation->list[conversation->items - 1].origin = ORIGIN_OUTPUT;
+        add_passing(conversation, (struct span){text, strlen(text)});
     }
     restate(compaction->agent);
     conversation->link = link;
@@ -349,7 +369,7 @@ static void note(const struct compaction *compaction, const char *reason,
     json_member_string(&event, "reason", reason);
     json_member_int(&event, "tokens_before", before);
     json_member_int(&event, "tokens_after", exchange_input_estimate(agent));
-    exchange_put(&event, &compaction->exchange, usage);
+    exchange_put(&event, &compaction->took, usage);
     link_send(agent->link, &event);
     event = link_begin(agent->link, "prefix_broken");
     json_member_int(&event, "attempt", agent->attempt);

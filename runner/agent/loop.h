@@ -34,7 +34,6 @@ struct early_answer {
 struct agent {
     const struct task *task;
     struct model *model;
-    const char *key; /* of the model, for its helpers; may be NULL */
     struct tool_context *tools;
     struct conversation *conversation;
     struct link *link;

@@ -129,6 +129,7 @@ void record_free(struct record *record)
     buffer_free(&record->head);
     model_reply_free(&record->last);
     free(record->key);
+    free(record->plan);
     memset(record, 0, sizeof(*record));
 }
 
@@ -191,6 +192,17 @@ static void forget_last(struct record *record)
     record->answered = 0;
 }
 
+static void keep_plan(struct record *record)
+{
+    const struct model_item *item = &record->last.items[record->last.count - 1];
+
+    if (item->type != ITEM_FUNCTION_CALL ||
+        strcmp(item->name, "update_plan") != 0)
+        return;
+    free(record->plan);
+    record->plan = mem_string(item->arguments);
+}
+
 static int read_response(struct reading *reading, const cJSON *json,
                          struct error *err)
 {
@@ -202,6 +214,7 @@ static int read_response(struct reading *reading, const cJSON *json,
                              ORIGIN_MODEL);
         if (model_reply_restore(&record->last, reading->items[i], err))
             return wrong(reading, err, "an item that is none");
+        keep_plan(record);
     }
     reading->count = 0;
     record->has_last = true;

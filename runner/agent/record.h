@@ -45,6 +45,7 @@ struct record {
     struct object_id base;
     struct object_id after_setup;
     char *key;
+    char *plan; /* the last update_plan, as text; may be NULL */
     struct buffer head;
     struct conversation conversation;
     struct model_reply last; /* when its calls are not all answered, or it has

@@ -293,11 +293,11 @@ int http_post(struct http *http, const struct http_request *request,
     memset(answer, 0, sizeof(*answer));
     buffer_init(&answer->error_body, ERROR_BODY_MAX);
     http->text[0] = '\0';
-    curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER,
-                     http->secret ? &secret : http->headers);
     if (curl_easy_setopt(http->curl, CURLOPT_URL, request->url))
         return error_set(err, ERROR_INTERNAL, "libcurl refuses '%s'",
                          request->url);
+    curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER,
+                     http->secret ? &secret : http->headers);
     curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, request->body.data);
     curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE_LARGE,
                      (curl_off_t)request->body.length);

@@ -103,7 +103,7 @@ class Reply:
     """What the model answers: items, and perhaps a fault."""
 
     def __init__(self, *items, status=200, error=None, cut=None, latency=0,
-                 usage=None, hold=None, headers=None, failed=None,
+                 usage=None, headers=None, failed=None,
                  incomplete=None, stall=None):
         self.items = list(items)
         self.status = status
@@ -111,7 +111,6 @@ class Reply:
         self.cut = cut  # ends the stream behind so many events
         self.latency = latency
         self.usage = usage
-        self.hold = hold  # an event to wait for before the first byte
         self.headers = headers or {}
         self.failed = failed  # an error within the stream
         self.incomplete = incomplete  # why it ended early
@@ -277,8 +276,6 @@ class Provider:
             reply = self.model(request)
             if reply.latency:
                 time.sleep(reply.latency)
-            if reply.hold:
-                reply.hold.wait(60)
             if handler.path.endswith("/compact") or reply.status != 200:
                 self.send_whole(handler, request, reply)
             else:

@@ -192,16 +192,7 @@ equal([tool["name"] for tool in script.requests[0].body["tools"]],
 ok("unsupported call" in script.answers()["no"], "no commands then")
 
 # Calls that only look run while the response still comes, in order.
-stop = threading.Event()
-
-
-class Slow(Script):
-    def __call__(self, request):
-        reply = super().__call__(request)
-        return reply
-
-
-script = Slow([call("one", "rm a.txt"),
+script = Script([call("one", "rm a.txt"),
                function("two", "read_file", {"file_path": "a.txt"}),
                function("three", "read_file", {"file_path": "sub/b.txt"})])
 run = go(script)

@@ -4,7 +4,6 @@ one output, in order, and 1,000 turns are no more than 1,000 times one."""
 import os
 import random
 import resource
-import zlib
 
 from provider import *
 

@@ -106,8 +106,6 @@ ok("-" in diff and "add a line" in diff and "add two lines" in diff,
    "the difference is shown", diff)
 # Another output is told, and no more.
 changed = repository("changed", {"log.txt": "first\n", "new.txt": "x\n"})
-with open(os.path.join(changed, "log.txt")) as file:
-    pass
 same = replay(text=MANIFEST % changed)
 equal(same.verdict("bad"), verdicts["bad"], "another output goes on")
 ok("new.txt" in same.file("tasks", "bad", "drift.diff"), "and is told",

@@ -73,6 +73,21 @@ static void test_calls(void)
     record_free(&record);
 }
 
+static void test_plan(void)
+{
+    struct record record;
+
+    tap_int(
+        read_text(BEGUN USER("p") PREFIX
+                  "{\"type\":\"function_call\",\"call_id\":\"u\","
+                  "\"name\":\"update_plan\",\"arguments\":\"{1}\"}\n" RESPONSE(
+                      "1") OUTPUT("u") CALL("a") RESPONSE("2"),
+                  &record),
+        1, "a plan, and a response behind it");
+    tap_string(record.plan, "{1}", "is still the plan");
+    record_free(&record);
+}
+
 static void test_message(void)
 {
     struct record record;
@@ -179,6 +194,7 @@ static void test_wrong(void)
 int main(void)
 {
     test_calls();
+    test_plan();
     test_message();
     test_torn();
     test_compacted();

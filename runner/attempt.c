@@ -154,7 +154,8 @@ static int open_place(struct attempt *attempt, struct error *err)
                                  .mirror = request->mirror,
                                  .tree = attempt->base,
                                  .scratch = scratch,
-                                 .checkouts = request->checkouts,
+                                 .remote = request->remote,
+                                 .passage = request->passage,
                                  .filter = request->filter,
                                  .purpose = "agent",
                                  .attempt = request->number,
@@ -384,12 +385,13 @@ static void keep_drift(const struct attempt_request *request,
 void attempt_run(struct attempt_request *request,
                  struct attempt_verdict *verdict)
 {
-    struct attempt attempt = {.request = request,
-                              .task = request->task,
-                              .link = request->link,
-                              .verdict = verdict,
-                              .place = {.root = -1, .upper = -1},
-                              .base = mirror_commit(request->mirror)};
+    struct attempt attempt = {
+        .request = request,
+        .task = request->task,
+        .link = request->link,
+        .verdict = verdict,
+        .place = {.lower = {.use = -1}, .root = -1, .upper = -1},
+        .base = mirror_commit(request->mirror)};
     CLEANUP(model_cleanup) struct model *model = NULL;
     struct error err;
 

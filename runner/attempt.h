@@ -18,10 +18,11 @@ struct attempt_verdict {
 struct attempt_request {
     const struct task *task;
     struct link *link;
-    const struct mirror *mirror;
-    const char *scratch; /* a folder that exists */
-    const char *key;     /* of the model; may be NULL */
-    const char *checkouts;
+    struct mirror *mirror;               /* in the cache */
+    const struct mirror_request *remote; /* it is of */
+    const char *scratch;                 /* a folder that exists */
+    const char *key;                     /* of the model; may be NULL */
+    const char *passage;                 /* place.h */
     const struct sandbox_filter *filter;
     const struct run_settings *run;
     struct tape_settings tape;

@@ -1,5 +1,7 @@
 #include "runner/gate.h"
 
+#include <search.h>
+
 #include "base/clock.h"
 #include "base/memory.h"
 
@@ -11,33 +13,131 @@ void gate_init(struct gate *gate, size_t slots, struct gate_amount limit)
 
 void gate_free(struct gate *gate)
 {
-    for (size_t i = 0; i < gate->group_count; i++)
-        free(gate->groups[i]);
-    free(gate->groups);
+    for (size_t i = 0; i < gate->lane_count; i++) {
+        free(gate->lanes[i]->name);
+        free(gate->lanes[i]);
+    }
+    free(gate->lanes);
+    tdestroy(gate->groups, free);
     free(gate->slots);
     memset(gate, 0, sizeof(*gate));
 }
 
-/* ---- leases ------------------------------------------------------------ */
+/* ---- the queue --------------------------------------------------------- */
 
-static struct gate_group *find_group(struct gate *gate, const char *key)
+static void begin_wait(struct gate *gate, struct gate_slot *slot, int64_t now)
 {
-    size_t count = gate->group_count;
-    struct gate_group *group;
+    slot->since = now;
+    slot->before = gate->last;
+    slot->after = NULL;
+    if (gate->last)
+        gate->last->after = slot;
+    else
+        gate->first = slot;
+    gate->last = slot;
+}
+
+static void end_wait(struct gate *gate, struct gate_slot *slot)
+{
+    if (slot->wants == SLOT_GOES)
+        return;
+    if (slot->before)
+        slot->before->after = slot->after;
+    else
+        gate->first = slot->after;
+    if (slot->after)
+        slot->after->before = slot->before;
+    else
+        gate->last = slot->before;
+    slot->wants = SLOT_GOES;
+}
+
+/* ---- lanes ------------------------------------------------------------- */
+
+struct gate_lane *gate_lane(struct gate *gate, const char *name,
+                            const struct lane_limits *limits, int64_t now)
+{
+    size_t count = gate->lane_count;
+    struct gate_lane *lane;
 
     for (size_t i = 0; i < count; i++) {
-        if (!strcmp(gate->groups[i]->key, key))
-            return gate->groups[i];
+        if (!strcmp(gate->lanes[i]->name, name))
+            return gate->lanes[i];
     }
     if (count == GATE_KEYS_MAX)
         return NULL;
     if (!(count & (count - 1)))
-        gate->groups = mem_resize(gate->groups, count ? 2 * count : 1,
-                                  sizeof(struct gate_group *));
-    group = mem_alloc(sizeof(*group));
+        gate->lanes = mem_resize(gate->lanes, count ? 2 * count : 1,
+                                 sizeof(struct gate_lane *));
+    lane = mem_alloc(sizeof(*lane));
+    lane->name = mem_string(name);
+    lane_init(&lane->lane, limits, now);
+    gate->lanes[gate->lane_count++] = lane;
+    return lane;
+}
+
+int gate_enter(struct gate *gate, size_t index, struct gate_lane *lane,
+               int64_t now)
+{
+    struct gate_slot *slot = &gate->slots[index];
+
+    if (slot->wants != SLOT_GOES || slot->in_lane || !lane)
+        return -1;
+    slot->wants = SLOT_WANTS_LANE;
+    slot->lane = lane;
+    slot->likely = 0;
+    begin_wait(gate, slot, now);
+    return 0;
+}
+
+/* Whether the slot's lane lets it in; then it is in it. */
+static bool try_lane(struct gate_slot *slot, int64_t now)
+{
+    if (!slot->lane)
+        return true;
+    if (lane_opens(&slot->lane->lane, now, slot->likely) > now)
+        return false;
+    lane_enter(&slot->lane->lane, now, slot->likely);
+    slot->in_lane = true;
+    slot->entered = now;
+    return true;
+}
+
+static void leave_lane(struct gate_slot *slot, int64_t tokens)
+{
+    if (slot->in_lane)
+        lane_leave(&slot->lane->lane, slot->likely, tokens);
+    slot->in_lane = false;
+}
+
+void gate_exit(struct gate *gate, size_t index)
+{
+    leave_lane(&gate->slots[index], 0);
+}
+
+/* ---- leases ------------------------------------------------------------ */
+
+static int compare_groups(const void *a, const void *b)
+{
+    return strcmp(((const struct gate_group *)a)->key,
+                  ((const struct gate_group *)b)->key);
+}
+
+static struct gate_group *find_group(struct gate *gate, const char *key)
+{
+    struct gate_group *group = mem_alloc(sizeof(*group));
+    struct gate_group *const *found;
+
     snprintf(group->key, sizeof(group->key), "%s", key);
-    gate->groups[gate->group_count++] = group;
-    return group;
+    found = gate->group_count < GATE_KEYS_MAX
+                ? tsearch(group, &gate->groups, compare_groups)
+                : tfind(group, &gate->groups, compare_groups);
+    if (found && *found == group) {
+        gate->group_count++;
+        return group;
+    }
+    free(group);
+    return found ? *found : NULL;
 }
 
 int gate_lease(struct gate *gate, size_t index, const char *key, int64_t now)
@@ -50,7 +150,7 @@ int gate_lease(struct gate *gate, size_t index, const char *key, int64_t now)
         return -1;
     slot->wants = SLOT_WANTS_LEASE;
     slot->group = group;
-    slot->since = now;
+    begin_wait(gate, slot, now);
     return 0;
 }
 
@@ -100,18 +200,21 @@ static bool try_lease(struct gate *gate, size_t index, int64_t now,
 
 /* ---- money ------------------------------------------------------------- */
 
-int gate_reserve(struct gate *gate, size_t index, struct gate_amount amount,
-                 bool last, int64_t now)
+int gate_reserve(struct gate *gate, size_t index,
+                 const struct gate_request *request, int64_t now)
 {
     struct gate_slot *slot = &gate->slots[index];
 
-    if (slot->wants != SLOT_GOES || amount.tokens < 0 ||
-        amount.cost_microusd < 0)
+    if (slot->wants != SLOT_GOES || slot->in_lane ||
+        request->amount.tokens < 0 || request->amount.cost_microusd < 0 ||
+        request->likely < 0)
         return -1;
     slot->wants = SLOT_WANTS_MONEY;
-    slot->asked = amount;
-    slot->last = last;
-    slot->since = now;
+    slot->asked = request->amount;
+    slot->likely = request->likely;
+    slot->lane = request->lane;
+    slot->last = request->last;
+    begin_wait(gate, slot, now);
     return 0;
 }
 
@@ -134,12 +237,21 @@ static void release(struct gate *gate, struct gate_slot *slot)
     slot->reserved = (struct gate_amount){0};
 }
 
-void gate_settle(struct gate *gate, size_t index, struct gate_amount amount)
+void gate_settle(struct gate *gate, size_t index,
+                 const struct gate_result *result, int64_t now)
 {
-    release(gate, &gate->slots[index]);
-    spend(gate, amount);
-    if (gate->slots[index].group)
-        gate->slots[index].group->used = clock_now_ms();
+    struct gate_slot *slot = &gate->slots[index];
+
+    release(gate, slot);
+    spend(gate, result->amount);
+    if (slot->group)
+        slot->group->used = now;
+    if (slot->in_lane && result->throttled_ms >= 0)
+        lane_throttled(&slot->lane->lane, slot->entered, now,
+                       result->throttled_ms);
+    else if (slot->in_lane && result->succeeded)
+        lane_succeeded(&slot->lane->lane);
+    leave_lane(slot, result->amount.tokens);
 }
 
 void gate_leave(struct gate *gate, size_t index)
@@ -149,7 +261,8 @@ void gate_leave(struct gate *gate, size_t index)
     spend(gate, slot->reserved);
     release(gate, slot);
     leave_group(gate, index);
-    slot->wants = SLOT_GOES;
+    leave_lane(slot, slot->likely);
+    end_wait(gate, slot);
 }
 
 static bool fits(int64_t limit, int64_t spent, int64_t reserved, int64_t asked)
@@ -165,7 +278,7 @@ static bool fits(int64_t limit, int64_t spent, int64_t reserved, int64_t asked)
 
 /* What does not fit now may fit once others have settled for less; with
  * nobody to wait for, it never will. */
-static bool try_money(struct gate *gate, struct gate_slot *slot,
+static bool try_money(struct gate *gate, struct gate_slot *slot, int64_t now,
                       struct gate_answer *answer)
 {
     bool others = gate->reserved.tokens > 0 || gate->reserved.cost_microusd > 0;
@@ -175,9 +288,13 @@ static bool try_money(struct gate *gate, struct gate_slot *slot,
                        gate->reserved.tokens, asked->tokens) &&
                   fits(gate->limit.cost_microusd, gate->spent.cost_microusd,
                        gate->reserved.cost_microusd, asked->cost_microusd);
+    answer->money = true;
     answer->last = slot->last;
     /* Who can do with less asks again at once; who cannot waits. */
     if (!answer->yes && others && slot->last)
+        return false;
+    /* What waits for its lane reserves nothing yet. */
+    if (answer->yes && !try_lane(slot, now))
         return false;
     if (answer->yes) {
         slot->reserved = *asked;
@@ -190,42 +307,64 @@ static bool try_money(struct gate *gate, struct gate_slot *slot,
 /* ---- answers ----------------------------------------------------------- */
 
 /* Answers one slot if there is an answer. */
-static bool try_slot(struct gate *gate, size_t index, int64_t now,
+static bool try_slot(struct gate *gate, struct gate_slot *slot, int64_t now,
                      struct gate_answer *answer)
 {
-    struct gate_slot *slot = &gate->slots[index];
+    size_t index = (size_t)(slot - gate->slots);
     bool given;
 
     *answer = (struct gate_answer){.slot = index};
-    given = slot->wants == SLOT_WANTS_LEASE
-                ? try_lease(gate, index, now, answer)
-                : try_money(gate, slot, answer);
+    if (slot->wants == SLOT_WANTS_LEASE)
+        given = try_lease(gate, index, now, answer);
+    else if (slot->wants == SLOT_WANTS_MONEY)
+        given = try_money(gate, slot, now, answer);
+    else
+        given = answer->yes = try_lane(slot, now);
     if (!given)
         return false;
     answer->waited_ms = now - slot->since;
-    slot->wants = SLOT_GOES;
+    end_wait(gate, slot);
     return true;
 }
 
 bool gate_next(struct gate *gate, int64_t now, struct gate_answer *answer)
 {
-    for (size_t i = 0; i < gate->count; i++) {
-        if (gate->slots[i].wants != SLOT_GOES && try_slot(gate, i, now, answer))
+    struct gate_slot *after;
+
+    for (struct gate_slot *slot = gate->first; slot; slot = after) {
+        after = slot->after;
+        if (try_slot(gate, slot, now, answer))
             return true;
     }
     return false;
 }
 
-int64_t gate_deadline(const struct gate *gate)
+int64_t gate_deadline(const struct gate *gate, int64_t now)
 {
     int64_t next = CLOCK_NEVER;
 
-    for (size_t i = 0; i < gate->count; i++) {
-        const struct gate_slot *slot = &gate->slots[i];
+    for (struct gate_slot *slot = gate->first; slot; slot = slot->after) {
+        int64_t at = now;
 
-        if (slot->wants == SLOT_WANTS_LEASE &&
-            slot->group->state == GROUP_LEADING)
-            next = clock_earlier(next, slot->group->until);
+        if (slot->wants == SLOT_WANTS_LEASE)
+            at = slot->group->until;
+        else if (slot->lane)
+            at = lane_opens(&slot->lane->lane, now, slot->likely);
+        /* What could go now waits for others. */
+        if (at > now)
+            next = clock_earlier(next, at);
     }
     return next;
+}
+
+bool gate_refuse(struct gate *gate, int64_t now, struct gate_answer *answer)
+{
+    struct gate_slot *slot = gate->first;
+
+    if (!slot)
+        return false;
+    *answer = (struct gate_answer){.slot = (size_t)(slot - gate->slots),
+                                   .waited_ms = now - slot->since};
+    end_wait(gate, slot);
+    return true;
 }

@@ -1,16 +1,18 @@
 /* The gate: which worker may send a request now. Pure state, no I/O.
  *
- * Two things hold a worker back. A lease: of the tasks that share a prefix,
+ * Three things hold a worker back. A lease: of the tasks that share a prefix,
  * the first one's first request goes alone, until its response has begun, so
- * that the others find that prefix in the provider's cache. And money: each
+ * that the others find that prefix in the provider's cache. Money: each
  * request's worst case is reserved against the run's limits before it is
  * sent, and settled when its usage is known, so that no limit is passed
- * however many tasks run.
+ * however many tasks run. And a lane: how fast its server is asked (lane.h).
  *
  *     worker     lease KEY → yes   … request … began     (once an attempt)
  *                reserve T, C → yes/no  … request … settle T, C
+ *                enter LANE → yes  … clone … leave
  *
- * A worker that is refused asks for less, until its last word.
+ * A worker that is refused asks for less, until its last word. Who has waited
+ * longest is answered first.
  */
 #ifndef NIGHTJAR_RUNNER_GATE_H
 #define NIGHTJAR_RUNNER_GATE_H
@@ -18,6 +20,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "runner/lane.h"
 
 #define GATE_KEY_MAX 64
 #define GATE_KEYS_MAX 100000
@@ -41,13 +45,30 @@ struct gate_group {
     int64_t passed; /* leases that were given */
 };
 
+/* A lane and what it is of: the URL of a model's server, a host of clones. */
+struct gate_lane {
+    char *name;
+    struct lane lane;
+};
+
 struct gate_slot {
-    enum { SLOT_GOES, SLOT_WANTS_LEASE, SLOT_WANTS_MONEY } wants;
+    enum {
+        SLOT_GOES,
+        SLOT_WANTS_LEASE,
+        SLOT_WANTS_MONEY, /* and its lane */
+        SLOT_WANTS_LANE,
+    } wants;
+    struct gate_slot *before; /* of those that wait, in the order they came */
+    struct gate_slot *after;
     struct gate_group *group; /* NULL: none yet */
     struct gate_amount asked;
-    bool last; /* it will not ask for less */
+    int64_t likely; /* tokens, not the worst case: for rates */
+    bool last;      /* it will not ask for less */
     struct gate_amount reserved;
-    int64_t since; /* base/clock.h: of the wish */
+    struct gate_lane *lane; /* that it wants or is in; NULL: none */
+    bool in_lane;
+    int64_t entered; /* when, base/clock.h */
+    int64_t since;   /* of the wish */
 };
 
 struct gate {
@@ -56,24 +77,55 @@ struct gate {
     struct gate_amount reserved; /* by all slots */
     struct gate_slot *slots;
     size_t count;
-    struct gate_group **groups;
+    struct gate_slot *first; /* of those that wait */
+    struct gate_slot *last;
+    void *groups; /* of struct gate_group, for tsearch */
     size_t group_count;
+    struct gate_lane **lanes;
+    size_t lane_count;
 };
 
 void gate_init(struct gate *gate, size_t slots, struct gate_amount limit);
 void gate_free(struct gate *gate);
 
+/* The lane of that name; made if it is new, with these limits then. At most
+ * GATE_KEYS_MAX, NULL beyond. */
+struct gate_lane *gate_lane(struct gate *gate, const char *name,
+                            const struct lane_limits *limits, int64_t now);
+
+/* A request that is to be sent. */
+struct gate_request {
+    struct gate_lane *lane;    /* NULL: none holds it back */
+    struct gate_amount amount; /* the most that it can take */
+    int64_t likely;            /* tokens that it will rather take */
+    bool last;                 /* it cannot be made smaller */
+};
+
 /* A worker asks. The answer comes from gate_next. Returns -1 when a slot asks
- * again before it was answered, or for too many keys: the worker's fault. */
+ * again before it was answered, while it is in a lane, or for too many keys:
+ * the worker's fault. */
 int gate_lease(struct gate *gate, size_t slot, const char *key, int64_t now);
-int gate_reserve(struct gate *gate, size_t slot, struct gate_amount amount,
-                 bool last, int64_t now);
+int gate_reserve(struct gate *gate, size_t slot,
+                 const struct gate_request *request, int64_t now);
+int gate_enter(struct gate *gate, size_t slot, struct gate_lane *lane,
+               int64_t now);
 
 /* The response to a slot's request has begun. */
 void gate_began(struct gate *gate, size_t slot, int64_t now);
 
-/* What a request really took; its reservation is over. */
-void gate_settle(struct gate *gate, size_t slot, struct gate_amount amount);
+/* How a request ended. */
+struct gate_result {
+    struct gate_amount amount; /* what it really took */
+    bool succeeded;
+    int64_t throttled_ms; /* the server said too fast: come back then; -1 */
+};
+
+/* Its reservation is over, and it leaves its lane. */
+void gate_settle(struct gate *gate, size_t slot,
+                 const struct gate_result *result, int64_t now);
+
+/* It leaves the lane that it had entered. */
+void gate_exit(struct gate *gate, size_t slot);
 
 /* The slot's worker is gone. What it had reserved counts as spent: the
  * request may have been sent. */
@@ -83,7 +135,8 @@ struct gate_answer {
     size_t slot;
     bool yes;
     bool lease;       /* else money */
-    bool last;        /* of money: it had asked for the least that it can use */
+    bool money;       /* it was about money, … */
+    bool last;        /* … and had asked for the least that it can use */
     bool leader;      /* of a lease: it goes first */
     int64_t position; /* of a lease: how many of its key went before */
     int64_t waited_ms;
@@ -92,7 +145,10 @@ struct gate_answer {
 /* The next answer that can be given now. Returns false when there is none. */
 bool gate_next(struct gate *gate, int64_t now, struct gate_answer *answer);
 
+/* The same when nothing may go any more: all are refused, one a call. */
+bool gate_refuse(struct gate *gate, int64_t now, struct gate_answer *answer);
+
 /* When gate_next may have something to say without anything happening. */
-int64_t gate_deadline(const struct gate *gate);
+int64_t gate_deadline(const struct gate *gate, int64_t now);
 
 #endif

@@ -1,17 +1,22 @@
 #include "runner/link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "tasks/event.h"
 
-void link_init(struct link *link, int fd, const char *task,
+void link_init(struct link *link, int fd, const int *files, const char *task,
                const struct secrets *secrets)
 {
     *link = (struct link){.fd = fd, .task = task, .secrets = secrets};
+    for (int i = 0; i < LINK_FILES; i++)
+        link->files[i] = files[i];
     buffer_init(&link->event, EVENT_BYTES_MAX);
 }
 
@@ -19,6 +24,8 @@ void link_free(struct link *link)
 {
     buffer_free(&link->event);
     fd_reset(&link->fd);
+    for (int i = 0; i < LINK_FILES; i++)
+        fd_reset(&link->files[i]);
 }
 
 size_t link_length_max(enum link_kind kind)
@@ -125,12 +132,6 @@ static bool await_answer(struct link *link)
     }
 }
 
-void link_record(struct link *link, struct span line)
-{
-    send_line(link, LINK_RECORD, line);
-    await_answer(link);
-}
-
 struct json link_ask_begin(struct link *link, const char *what)
 {
     struct json ask;
@@ -154,6 +155,107 @@ bool link_ask(struct link *link, struct json *ask)
     return await_answer(link);
 }
 
+/* The supervisor ends the run for it. */
+static _Noreturn void unsynced(struct link *link)
+{
+    struct json lost = link_ask_begin(link, "unsynced");
+
+    json_member_int(&lost, "errno", errno);
+    link_tell(link, &lost);
+    _exit(1);
+}
+
+/* Who comes first brings to the disk what all had written until then; of those
+ * that waited for him, most find that theirs was among it. */
+static void sync_journal(struct link *link)
+{
+    struct link_progress *progress = link->progress;
+    int64_t wanted = progress ? progress->written : 0;
+    int64_t written;
+
+    if (progress && progress->synced >= wanted)
+        return;
+    while (progress && flock(link->files[LINK_TURN], LOCK_EX)) {
+        if (errno != EINTR)
+            unsynced(link);
+    }
+    written = progress ? progress->written : 0;
+    if (!progress || progress->synced < wanted) {
+        if (fdatasync(link->files[LINK_JOURNAL]))
+            unsynced(link);
+        if (progress)
+            progress->synced = written;
+    }
+    if (progress && flock(link->files[LINK_TURN], LOCK_UN))
+        unsynced(link);
+}
+
+/* What the supervisor has written. */
+static void sync_files(struct link *link)
+{
+    if (link->files[LINK_LINES] >= 0 && fdatasync(link->files[LINK_LINES]))
+        unsynced(link);
+    if (link->files[LINK_JOURNAL] >= 0)
+        sync_journal(link);
+}
+
+static void sync_artifacts(struct link *link)
+{
+    int folder = link->files[LINK_FOLDER];
+
+    for (size_t i = 0; folder >= 0 && i < link->artifact_count; i++) {
+        CLEANUP(fd_close)
+        int fd = openat(folder, link->artifacts[i],
+                        O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+        if (fd < 0 || fdatasync(fd))
+            unsynced(link);
+    }
+    if (folder >= 0 && link->artifact_count && fsync(folder))
+        unsynced(link);
+    link->artifact_count = 0;
+}
+
+void link_record(struct link *link, struct span line)
+{
+    send_line(link, LINK_RECORD, line);
+    await_answer(link);
+    sync_files(link);
+}
+
+void link_sync(struct link *link)
+{
+    struct json ask = link_ask_begin(link, "written");
+
+    link_ask(link, &ask);
+    sync_artifacts(link);
+    sync_files(link);
+}
+
+void link_sync_artifacts(struct link *link)
+{
+    struct json ask;
+
+    if (!link->artifact_count)
+        return;
+    ask = link_ask_begin(link, "written");
+    link_ask(link, &ask);
+    sync_artifacts(link);
+}
+
+/* Several of one name are one file. */
+static void note_artifact(struct link *link, const char *name)
+{
+    for (size_t i = 0; i < link->artifact_count; i++) {
+        if (!strcmp(link->artifacts[i], name))
+            return;
+    }
+    if (link->artifact_count == LINK_ARTIFACTS_MAX)
+        link_sync_artifacts(link);
+    snprintf(link->artifacts[link->artifact_count++], LINK_NAME_MAX + 1, "%s",
+             name);
+}
+
 void link_artifact(struct link *link, const char *name, struct span content)
 {
     CLEANUP(mem_free) char *copy = mem_bytes(content.data, content.length);
@@ -170,6 +272,7 @@ void link_artifact(struct link *link, const char *name, struct span content)
         at += piece;
     }
     send_frame(link, LINK_END, (struct span){"", 0});
+    note_artifact(link, name);
 }
 
 enum link_stop link_asked(struct link *link)

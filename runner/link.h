@@ -18,7 +18,7 @@
 enum link_kind {
     LINK_EVENT,      /* one event of tasks/event.h, without time of arrival */
     LINK_TRANSCRIPT, /* one JSON line for the attempt's transcript */
-    LINK_RECORD,     /* the same, answered once it is on disk */
+    LINK_RECORD,     /* the same, answered once it is written */
     LINK_ASK,        /* a question to the run (gate.h), perhaps answered */
     LINK_ARTIFACT,   /* starts a file: its name */
     LINK_CONTENT,    /* more bytes of that file */
@@ -52,16 +52,35 @@ enum link_stop {
 /* The reason of a verdict `skipped` for such a stop. */
 const char *link_stop_reason(enum link_stop stop);
 
+/* Files that the supervisor writes and each worker brings to the disk by
+ * itself, so that a slow disk keeps waiting only who has a reason to wait.
+ * The journal is brought there by one for all that wait together: LINK_TURN is
+ * locked by who does it. */
+enum link_file { LINK_JOURNAL, LINK_TURN, LINK_LINES, LINK_FOLDER, LINK_FILES };
+
+/* Shared by the supervisor and all workers: bytes of the journal. */
+struct link_progress {
+    _Atomic int64_t written;
+    _Atomic int64_t synced;
+};
+
+#define LINK_ARTIFACTS_MAX 8
+
 /* The worker's end. */
 struct link {
     int fd;
+    int files[LINK_FILES];          /* open for reading; -1: none */
+    struct link_progress *progress; /* NULL: the journal is synced each time */
+    char artifacts[LINK_ARTIFACTS_MAX][LINK_NAME_MAX + 1]; /* not synced yet */
+    size_t artifact_count;
     const char *task;
     const struct secrets *secrets;
     struct buffer event; /* for building events: link_begin, link_send */
     enum link_stop stop; /* that came while an answer was waited for */
 };
 
-void link_init(struct link *link, int fd, const char *task,
+/* `files` of LINK_FILES descriptors, the link's from now on. */
+void link_init(struct link *link, int fd, const int *files, const char *task,
                const struct secrets *secrets);
 void link_free(struct link *link);
 
@@ -84,7 +103,15 @@ struct json link_ask_begin(struct link *link, const char *what);
 void link_tell(struct link *link, struct json *ask);
 bool link_ask(struct link *link, struct json *ask);
 
-/* Sends a file of the task's folder: "patch.diff", "final.md", "logs/…". */
+/* Waits until all that was sent is on disk. A disk that does not take it ends
+ * the run, and this process. */
+void link_sync(struct link *link);
+
+/* The same for files of the task's folder alone: before an event says of them
+ * that they are there. */
+void link_sync_artifacts(struct link *link);
+
+/* Sends a file of the task's folder: "patch.diff", "final.md". */
 void link_artifact(struct link *link, const char *name, struct span content);
 
 /* Whether the supervisor has asked to stop, and why. */

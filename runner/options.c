@@ -175,6 +175,7 @@ int options_parse(int argc, char **argv, struct options *options,
 
     *options = (struct options){
         .jobs = -1,
+        .cache_bytes = -1,
         .verbosity = PROGRESS_NORMAL,
         .sandbox = {.timeout_ms = -1, .limits = SANDBOX_DEFAULTS}};
     if (!strcmp(first, "--help") || !strcmp(first, "-h")) {

@@ -66,7 +66,9 @@ struct options {
     const char *resume; /* a run directory to go on with */
     const char *record; /* a folder for exchanges */
     const char *replay;
-    const char *task; /* the id of one */
+    const char *task;    /* the id of one */
+    const char *cache;   /* of repositories; NULL: the usual folder */
+    int64_t cache_bytes; /* -1: as usual */
     bool dry_run;
     enum verbosity verbosity;
     enum color_mode color;

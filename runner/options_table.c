@@ -306,6 +306,13 @@ const struct option_text option_texts[] = {
     {"--model-url", NULL, "URL", FOR(COMMAND_RUN),
      "Uses this base URL instead of model.base_url: a proxy or a test server.",
      apply_model_url},
+    {"--cache", NULL, "DIR", FOR(COMMAND_RUN) | FOR(COMMAND_PROMPT),
+     "Where repositories are kept between runs; default: NIGHTJAR_CACHE, else "
+     "nightjar in XDG_CACHE_HOME or ~/.cache.",
+     apply_cache},
+    {"--cache-size", NULL, "SIZE", FOR(COMMAND_RUN),
+     "What is kept of repositories that nobody uses; default 10G.",
+     apply_cache_size},
     {"--report", NULL, "FORMAT[=PATH]", FOR(COMMAND_RUN) | FOR(COMMAND_REPORT),
      "Writes a report: json, junit or table; to PATH, or else into reports/ of "
      "the run directory (run) or to standard output (report). May be given "
@@ -407,6 +414,8 @@ const struct variable_text variable_texts[] = {
     {"SSH_AUTH_SOCK", "the SSH agent, for ssh clones"},
     {"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "proxies for models and clones"},
     {"SSL_CERT_FILE, SSL_CERT_DIR", "certificates of authorities to trust"},
+    {"NIGHTJAR_CACHE, XDG_CACHE_HOME",
+     "where repositories are kept, unless --cache says it"},
     {"TMPDIR", "for temporary folders of sandbox and doctor; default /tmp"},
     {"NO_COLOR", "no colour unless --color=always"},
 };

@@ -25,6 +25,10 @@ int apply_require(struct options *, const char *, struct error *);
 int apply_without(struct options *, const char *, struct error *);
 int apply_json(struct options *, const char *, struct error *);
 
+/* In options_run.c. */
+int apply_cache(struct options *, const char *, struct error *);
+int apply_cache_size(struct options *, const char *, struct error *);
+
 struct command_text {
     const char *name;
     const char *arguments; /* "MANIFEST…"; "" if none */

@@ -205,32 +205,51 @@ static int make_own(const struct place *place, const char *path,
     return 0;
 }
 
-/* The commit's shared checkout, and room for what changes. */
-static int prepare_overlay(const struct place_request *request,
-                           struct place *place, struct sandbox_spec *spec,
-                           struct error *err)
+/* The commit's shared checkout. A mirror that cannot be read is fetched anew,
+ * once. */
+static int share_checkout(const struct place_request *request,
+                          struct place *place, struct error *err)
 {
     const struct checkout_request checkout = {.mirror = request->mirror,
-                                              .folder = request->checkouts,
                                               .branch = BRANCH,
+                                              .borrowed = SANDBOX_OBJECTS,
                                               .submodules =
                                                   request->task->submodules,
                                               .url = request->task->repo,
                                               .scratch = place->scratch,
                                               .inside = SANDBOX_UID,
                                               .deadline = request->deadline};
+    struct mirror_request remote = *request->remote;
+
+    remote.deadline = request->deadline;
+    if (!checkout_share(&checkout, &place->lower, err))
+        return 0;
+    if (err->kind != ERROR_REPOSITORY)
+        return -1;
+    return mirror_renew(request->mirror, &remote, err) ||
+                   checkout_share(&checkout, &place->lower, err)
+               ? -1
+               : 0;
+}
+
+/* What lies below, and room for what changes. */
+static int prepare_overlay(const struct place_request *request,
+                           struct place *place, struct sandbox_spec *spec,
+                           struct error *err)
+{
     CLEANUP(mem_free) char *upper = mem_format("%s/upper", place->overlay);
     CLEANUP(mem_free) char *work = mem_format("%s/work", place->overlay);
 
-    place->lower = checkout_share(&checkout, err);
-    if (!place->lower || make_own(place, place->overlay, err) ||
-        make_own(place, upper, err) || make_own(place, work, err))
+    if (share_checkout(request, place, err) ||
+        make_own(place, place->overlay, err) || make_own(place, upper, err) ||
+        make_own(place, work, err))
         return -1;
     place->upper = open(upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (place->upper < 0)
         return error_set_errno(err, ERROR_IO, errno, "open %s", upper);
     spec->workspace = place->overlay;
-    spec->lower = place->lower;
+    spec->lower = place->lower.path;
+    spec->objects = mirror_objects(request->mirror);
     return 0;
 }
 
@@ -308,12 +327,9 @@ static int open_sandbox(const struct place_request *request,
     struct sandbox_spec spec = make_spec(request->task, place->directory,
                                          place->scratch, place->identity);
     bool no_overlay = !request->task->sandbox.overlay;
-    CLEANUP(mem_free) char *passage = mem_string(request->checkouts);
-
-    *strrchr(passage, '/') = '\0'; /* the folder of the whole run */
 
     spec.filter = request->filter;
-    spec.passage = passage;
+    spec.passage = request->passage;
     spec.no_overlay = &no_overlay;
     if (request->existing)
         no_overlay = access(place->overlay, F_OK) != 0;
@@ -330,7 +346,7 @@ static int open_sandbox(const struct place_request *request,
                          "the workspace is an overlay, which this host does "
                          "not give now");
     fd_reset(&place->upper);
-    mem_free(&place->lower);
+    checkout_close(&place->lower);
     /* That it is there says that it is used, to whoever goes on. */
     if (!request->existing && file_remove_tree(AT_FDCWD, place->overlay, err))
         return -1;
@@ -369,6 +385,7 @@ int place_open(const struct place_request *request, struct place *place,
         .scratch = mem_string(request->scratch),
         .directory = mem_format("%s/workspace", request->scratch),
         .overlay = mem_format("%s/overlay", request->scratch),
+        .lower = {.use = -1},
         .root = -1,
         .upper = -1,
         .identity = sandbox_identity()};
@@ -387,7 +404,7 @@ int place_open(const struct place_request *request, struct place *place,
     place->root = dup(sandbox_workspace(place->sandbox));
     if (place->root < 0)
         return error_set_errno(err, ERROR_IO, errno, "dup");
-    if ((place->lower && !request->existing &&
+    if ((place->lower.path && !request->existing &&
          change_files(request, place, err)) ||
         check_directory(place, err))
         return -1;
@@ -414,8 +431,8 @@ void place_close(struct place *place)
     free(place->scratch);
     free(place->directory);
     free(place->overlay);
-    free(place->lower);
-    *place = (struct place){.root = -1, .upper = -1};
+    checkout_close(&place->lower);
+    *place = (struct place){.lower = {.use = -1}, .root = -1, .upper = -1};
 }
 
 /* ---- steps ------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 #include "runner/link.h"
 #include "runner/tools/output.h"
 #include "sandbox/sandbox.h"
-#include "tasks/mirror.h"
+#include "tasks/checkout.h"
 #include "tasks/task.h"
 
 struct place {
@@ -17,12 +17,12 @@ struct place {
     int64_t attempt;
     int64_t deadline;
     const struct network_setting *network; /* in force; NULL: none yet */
-    char *scratch;   /* a folder on the host that holds all of it */
-    char *directory; /* the workspace on the host, unless … */
-    char *overlay;   /* … this holds what changed, … */
-    char *lower;     /* … over this */
-    int root;        /* its descriptor, as commands see it */
-    int upper;       /* where an overlay keeps what changed; or -1 */
+    char *scratch;         /* a folder on the host that holds all of it */
+    char *directory;       /* the workspace on the host, unless … */
+    char *overlay;         /* … this holds what changed, … */
+    struct checkout lower; /* … over this */
+    int root;              /* its descriptor, as commands see it */
+    int upper;             /* where an overlay keeps what changed; or -1 */
     struct sandbox *sandbox;
     struct sandbox_identity identity;
     struct command_environment environment;
@@ -34,10 +34,11 @@ struct place {
 struct place_request {
     const struct task *task;
     struct link *link;
-    const struct mirror *mirror;
-    struct object_id tree; /* what the files are */
-    const char *scratch;   /* a folder to create */
-    const char *checkouts; /* the folder of shared ones */
+    struct mirror *mirror;               /* in the cache */
+    const struct mirror_request *remote; /* it is of */
+    struct object_id tree;               /* what the files are */
+    const char *scratch;                 /* a folder to create */
+    const char *passage;                 /* a folder above it: see sandbox.h */
     const struct sandbox_filter *filter;
     const char *purpose; /* agent, verify or base: for the journal */
     int64_t attempt;

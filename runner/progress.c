@@ -164,6 +164,16 @@ static void run_interrupted(struct progress *progress, const cJSON *event)
     put_line(&line);
 }
 
+static void pilot_finished(struct progress *progress, const cJSON *event)
+{
+    CLEANUP(buffer_free) struct buffer line = {0};
+
+    (void)progress;
+    buffer_init(&line, LINE_BYTES_MAX);
+    add_untrusted(&line, json_get_text(event, "message", ""));
+    put_line(&line);
+}
+
 void progress_event(struct progress *progress, const cJSON *event)
 {
     static const struct {
@@ -177,6 +187,7 @@ void progress_event(struct progress *progress, const cJSON *event)
         {"tool_finished", tool_finished},
         {"request_retried", request_retried},
         {"run_interrupted", run_interrupted},
+        {"pilot_finished", pilot_finished},
     };
     const char *type = json_get_text(event, "type", "");
 

@@ -5,10 +5,10 @@
 #include "base/printable.h"
 #include "runner/agent/exchange.h"
 #include "runner/agent/prompt.h"
-#include "runner/guard.h"
 #include "runner/load.h"
 #include "runner/place.h"
 #include "runner/run.h"
+#include "tasks/cache.h"
 
 #define TEXT_BYTES ((size_t)512 << 20)
 #define TOKEN_BYTES 4
@@ -123,19 +123,21 @@ static int fetch_and_write(const struct options *options,
                            const struct plan *plan, const struct task *task,
                            size_t index, struct buffer *out, struct error *err)
 {
-    CLEANUP(guard_end) struct guard guard = {.lock = -1, .pipe = -1};
+    CLEANUP(cache_close) struct cache cache = {.folder = NULL};
     CLEANUP(mirror_cleanup) struct mirror *mirror = NULL;
-    CLEANUP(mem_free) char *directory = NULL;
+    const char *folder =
+        options->cache ? options->cache : getenv("NIGHTJAR_CACHE");
+    bool fetched;
     struct mirror_request request = {.url = task->repo,
+                                     .cache = &cache,
+                                     .age_ms = task->fetch_age_ms,
                                      .ref = task->ref,
                                      .depth = task->depth,
                                      .deadline = clock_deadline(FETCH_MS)};
 
-    if (repositories_start(err) || guard_start(&guard, NULL, err))
-        return -1;
-    directory = mem_format("%s/mirror", guard.scratch);
-    request.directory = directory;
-    if (mirror_fetch(&request, &mirror, err))
+    if (repositories_start(err) ||
+        cache_open(&cache, folder, CACHE_BYTES, err) ||
+        mirror_take(&request, &mirror, &fetched, err))
         return -1;
     return write_prompt(options, plan, task, index, mirror, out, err);
 }

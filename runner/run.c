@@ -14,6 +14,7 @@
 #include "runner/load.h"
 #include "runner/model/model.h"
 #include "runner/supervisor.h"
+#include "tasks/cache.h"
 #include "tasks/mirror.h"
 #include "tasks/outcome.h"
 
@@ -439,6 +440,26 @@ static int prepare_directory(const struct options *options,
                            : create_directory(options, supervision, err);
 }
 
+/* Where repositories are kept: a machine without a home keeps them in the run
+ * directory. */
+static int prepare_cache(const struct options *options,
+                         const struct supervision *supervision,
+                         struct cache *cache, struct error *err)
+{
+    const char *folder =
+        options->cache ? options->cache : getenv("NIGHTJAR_CACHE");
+    int64_t bytes =
+        options->cache_bytes >= 0 ? options->cache_bytes : CACHE_BYTES;
+    CLEANUP(mem_free) char *own = NULL;
+
+    if (!cache_open(cache, folder && *folder ? folder : NULL, bytes, err))
+        return 0;
+    if (folder || cache->folder)
+        return -1;
+    own = mem_format("%s/work/cache", supervision->directory->path);
+    return cache_open(cache, own, bytes, err);
+}
+
 static int run_plan(const struct options *options, const struct plan *plan,
                     struct secrets *secrets)
 {
@@ -458,6 +479,7 @@ static int run_plan(const struct options *options, const struct plan *plan,
                      .color = options->color == COLOR_ALWAYS ||
                               (options->color == COLOR_AUTO &&
                                isatty(STDERR_FILENO) && !getenv("NO_COLOR"))}};
+    CLEANUP(cache_close) struct cache cache = {.folder = NULL};
     int64_t started_ms = 0;
     struct error err;
     int status;
@@ -473,10 +495,13 @@ static int run_plan(const struct options *options, const struct plan *plan,
     wipe_keys(plan);
     block_signals();
     if (models_start(&err) || repositories_start(&err) ||
-        prepare_directory(options, &supervision, &before, &err))
+        prepare_directory(options, &supervision, &before, &err) ||
+        prepare_cache(options, &supervision, &cache, &err))
         return fail(&err);
+    supervision.cache = &cache;
     status = supervise(&supervision, &err) ? fail(&err)
                                            : finish(options, &directory, &err);
+    cache_trim(&cache);
     free((void *)(uintptr_t)supervision.resume);
     return status;
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "runner/link.h"
 
 static char *make_run_id(void)
 {
@@ -119,19 +120,19 @@ void run_directory_close(struct run_directory *directory)
 }
 
 int run_directory_append(struct run_directory *directory, struct span line,
-                         bool durable, struct error *err)
+                         struct error *err)
 {
-    directory->unsynced |= durable;
     if (file_write_fd(directory->journal, line.data, line.length, err))
         return error_context(err, "journal");
+    if (directory->progress)
+        directory->progress->written += (int64_t)line.length;
     return 0;
 }
 
 int run_directory_sync(struct run_directory *directory, struct error *err)
 {
-    if (directory->unsynced && fdatasync(directory->journal))
+    if (fdatasync(directory->journal))
         return error_set_errno(err, ERROR_IO, errno, "journal: sync");
-    directory->unsynced = false;
     return 0;
 }
 

@@ -1,8 +1,8 @@
 /* The run directory: journal, what tasks leave, reports. Only the supervisor
  * writes to it.
  *
- * The journal is appended to and synced when something in it must not be
- * lost; every other file is written beside, synced and renamed. */
+ * The journal is appended to, and synced by whoever must not lose what is in
+ * it; every other file is written beside, synced and renamed. */
 #ifndef NIGHTJAR_RUNNER_RUN_DIRECTORY_H
 #define NIGHTJAR_RUNNER_RUN_DIRECTORY_H
 
@@ -11,6 +11,8 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
+struct link_progress;
+
 #define JOURNAL_BYTES_MAX ((size_t)4 << 30)
 
 struct run_directory {
@@ -18,7 +20,7 @@ struct run_directory {
     char *run_id; /* "20261121T003000Z-1a2b3c" */
     int fd;
     int journal;
-    bool unsynced;
+    struct link_progress *progress; /* of the journal; NULL: nobody asks */
 };
 
 /* Creates it: `out`, or .nightjar/runs/<run id> here when NULL. A folder that
@@ -35,12 +37,12 @@ int run_directory_open(struct run_directory *directory, const char *path,
 int run_directory_cut_torn(int file, struct error *err);
 void run_directory_close(struct run_directory *directory);
 
-/* Appends one line, newline included. With `durable` the next
- * run_directory_sync must bring it, and all before it, to the disk. */
+/* Appends one line, newline included. */
 int run_directory_append(struct run_directory *directory, struct span line,
-                         bool durable, struct error *err);
+                         struct error *err);
 
-/* Brings what was appended to the disk if something in it is durable. */
+/* Brings what was appended to the disk. Workers do so themselves for what they
+ * must not lose (link.h). */
 int run_directory_sync(struct run_directory *directory, struct error *err);
 
 /* The folder of a task, made when it is not there; the caller closes the

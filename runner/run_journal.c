@@ -17,28 +17,11 @@ void run_journal_free(struct run_journal *journal)
     buffer_free(&journal->line);
 }
 
-/* What may not be lost once it is told: paid turns and verdicts. The rest is
- * written at once too, and reaches the disk with the next of these. */
-static bool is_durable(const char *type)
-{
-    static const char *const types[] = {"turn_finished", "attempt_finished",
-                                        "task_finished", "run_interrupted",
-                                        "run_finished"};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
-        if (!strcmp(types[i], type))
-            return true;
-    }
-    return false;
-}
-
 int run_journal_accept(struct run_journal *journal, const cJSON *event,
                        struct span line, struct error *err)
 {
     progress_event(journal->progress, event);
-    return run_directory_append(journal->directory, line,
-                                is_durable(json_get_text(event, "type", "")),
-                                err);
+    return run_directory_append(journal->directory, line, err);
 }
 
 int run_journal_write(struct run_journal *journal, struct json *event,

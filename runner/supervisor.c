@@ -5,6 +5,9 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,11 +18,10 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "runner/ending.h"
-#include "runner/gate.h"
-#include "runner/guard.h"
-#include "runner/run_journal.h"
+#include "runner/order.h"
+#include "runner/pilot.h"
+#include "runner/run_state.h"
 #include "runner/worker.h"
-#include "runner/worker_table.h"
 #include "tasks/event.h"
 #include "tasks/outcome.h"
 
@@ -28,26 +30,16 @@
 #define WORKER_GRACE_MS 300000
 #define REST_TIMEOUT_MS 5000 /* for what a dead worker had sent */
 #define WORKERS_MAX 1024
+#define STARTS_MAX 16 /* before anything else is looked at */
+#define EVENTS_MAX 256
 
-struct run {
-    struct supervision *supervision;
-    struct guard guard;
-    struct sandbox_filter filter; /* shared by all sandboxes */
-    int signals;
-    int64_t began;
-    struct worker *workers; /* `jobs` places; task is NULL in a free one */
-    size_t jobs;
-    size_t running;
-    size_t next;   /* task to start */
-    size_t done;   /* tasks with a verdict */
-    size_t failed; /* of them: failed or error */
-    bool keep;     /* something is left to go on with */
-    enum link_stop stop;
-    int signal;    /* the first that came */
-    bool stop_now; /* the second one */
-    struct run_journal journal;
-    struct gate gate;
-};
+/* What is watched: of place i, i * WATCHES and one of the two. */
+enum { WATCH_SOCKET, WATCH_END, WATCHES };
+#define WATCH_SIGNALS UINT64_MAX
+/* Descriptors of a worker's place: socket, pidfd, transcript, a file; those of
+ * one that is being started; and those of the run. */
+#define PLACE_FILES 4
+#define RUN_FILES 64
 
 static int write_task_end(struct run *run, const struct task *task,
                           const struct ending *ending,
@@ -72,77 +64,6 @@ static int write_task_end(struct run *run, const struct task *task,
     return run_journal_write(&run->journal, &event, err);
 }
 
-/* ---- stopping ---------------------------------------------------------- */
-
-/* Starts nothing more; running tasks finish their turn. */
-static void ask_to_stop(struct run *run, enum link_stop stop)
-{
-    char byte = (char)stop;
-
-    if (run->stop)
-        return;
-    run->stop = stop;
-    for (size_t i = 0; i < run->jobs; i++) {
-        struct worker *worker = &run->workers[i];
-
-        /* A worker that is gone already is noticed by its pidfd. */
-        if (worker->task &&
-            send(worker->socket, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-            continue;
-    }
-}
-
-static void kill_all(struct run *run)
-{
-    for (size_t i = 0; i < run->jobs; i++) {
-        if (!run->workers[i].task)
-            continue;
-        run->workers[i].stopped = true;
-        kill(run->workers[i].pid, SIGKILL);
-    }
-}
-
-static void check_limits(struct run *run)
-{
-    const struct run_settings *limits = &run->supervision->plan->run;
-    size_t total = run->supervision->plan->count;
-
-    if (limits->fail_fast && run->failed)
-        ask_to_stop(run, LINK_STOP_FAIL_FAST);
-    if (limits->failures_percent >= 0 &&
-        (int64_t)(run->failed * 100) >
-            limits->failures_percent * (int64_t)total)
-        ask_to_stop(run, LINK_STOP_FAILURES);
-    if ((limits->budget_tokens >= 0 &&
-         run->gate.spent.tokens >= limits->budget_tokens) ||
-        (limits->budget_cost_microusd >= 0 &&
-         run->gate.spent.cost_microusd >= limits->budget_cost_microusd) ||
-        (limits->budget_time_ms >= 0 &&
-         clock_now_ms() - run->began >= limits->budget_time_ms))
-        ask_to_stop(run, LINK_STOP_BUDGET);
-}
-
-static int take_signal(struct run *run, struct error *err)
-{
-    struct signalfd_siginfo info;
-    struct json event;
-
-    if (read(run->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
-        return 0;
-    run->stop_now = run->signal != 0;
-    if (!run->signal)
-        run->signal = (int)info.ssi_signo;
-    event = run_journal_begin(&run->journal, "run_interrupted", NULL);
-    json_member_int(&event, "signal", run->signal);
-    json_member_string(&event, "action", run->stop_now ? "stop" : "finish");
-    if (run_journal_write(&run->journal, &event, err))
-        return -1;
-    ask_to_stop(run, LINK_STOP_INTERRUPTED);
-    if (run->stop_now)
-        kill_all(run);
-    return 0;
-}
-
 /* ---- workers ----------------------------------------------------------- */
 
 static int on_event(void *context, struct worker *worker, const cJSON *event,
@@ -157,83 +78,32 @@ static int on_event(void *context, struct worker *worker, const cJSON *event,
     return run_journal_accept(&run->journal, event, line, err);
 }
 
-/* ---- who may send a request -------------------------------------------- */
-
-static struct gate_amount amount_of(const cJSON *ask)
-{
-    return (struct gate_amount){json_get_int64(ask, "tokens", -1),
-                                json_get_int64(ask, "cost_microusd", -1)};
-}
-
-static int on_ask(void *context, struct worker *worker, const cJSON *ask,
-                  struct error *err)
-{
-    struct run *run = context;
-    size_t slot = (size_t)(worker - run->workers);
-    const char *what = json_get_text(ask, "ask", "");
-    struct gate_amount amount = amount_of(ask);
-    int64_t now = clock_now_ms();
-    int wrong = 0;
-
-    if (!strcmp(what, "sync")) {
-        if (run_directory_sync(run->supervision->directory, err))
-            return -1;
-        worker_answer(worker, true);
-    } else if (!strcmp(what, "lease")) {
-        wrong =
-            gate_lease(&run->gate, slot, json_get_text(ask, "key", ""), now);
-    } else if (!strcmp(what, "reserve")) {
-        wrong = gate_reserve(&run->gate, slot, amount,
-                             json_get_true(ask, "last"), now);
-    } else if (!strcmp(what, "began")) {
-        gate_began(&run->gate, slot, now);
-    } else if (!strcmp(what, "settle")) {
-        gate_settle(&run->gate, slot, amount);
-    } else {
-        wrong = -1;
-    }
-    if (wrong)
-        worker_fault(worker, "asked what it may not: %.40s", what);
-    return 0;
-}
-
-static int note_lease(struct run *run, const struct gate_answer *answer,
-                      struct error *err)
-{
-    const struct worker *worker = &run->workers[answer->slot];
-    struct json event =
-        run_journal_begin(&run->journal, "prefix_leased", worker->task->id);
-
-    json_member_string(&event, "prefix",
-                       run->gate.slots[answer->slot].group->key);
-    json_member_int(&event, "position", answer->position);
-    json_member_bool(&event, "leader", answer->leader);
-    json_member_int(&event, "waited_ms", answer->waited_ms);
-    return run_journal_write(&run->journal, &event, err);
-}
-
-static int answer_asks(struct run *run, struct error *err)
-{
-    struct gate_answer answer;
-
-    while (gate_next(&run->gate, clock_now_ms(), &answer)) {
-        struct worker *worker = &run->workers[answer.slot];
-
-        if (!answer.yes && answer.last)
-            ask_to_stop(run, LINK_STOP_BUDGET);
-        if (answer.lease && note_lease(run, &answer, err))
-            return -1;
-        worker_answer(worker, answer.yes);
-    }
-    return 0;
-}
-
 static int receive_some(struct run *run, struct worker *worker,
                         struct error *err)
 {
-    const struct worker_handler handler = {on_event, on_ask, run};
+    const struct worker_handler handler = {on_event, run_take_ask, run};
 
     return worker_receive(worker, run->supervision->directory, &handler, err);
+}
+
+static int watch_file(struct run *run, int fd, uint64_t what, struct error *err)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = what};
+
+    if (epoll_ctl(run->events, EPOLL_CTL_ADD, fd, &event))
+        return error_set_errno(err, ERROR_IO, errno, "epoll_ctl");
+    return 0;
+}
+
+static int watch(struct run *run, const struct worker *worker,
+                 struct error *err)
+{
+    uint64_t place = (uint64_t)(worker - run->workers) * WATCHES;
+
+    return watch_file(run, worker->socket, place + WATCH_SOCKET, err) ||
+                   watch_file(run, worker->pidfd, place + WATCH_END, err)
+               ? -1
+               : 0;
 }
 
 static int start_worker(struct run *run, struct worker *worker,
@@ -244,8 +114,6 @@ static int start_worker(struct run *run, struct worker *worker,
     CLEANUP(mem_free)
     char *scratch = mem_format("%s/%zu", run->guard.scratch, index);
     CLEANUP(mem_free)
-    char *checkouts = mem_format("%s/checkouts", run->guard.scratch);
-    CLEANUP(mem_free)
     char *transcript = mem_format("%s/tasks/%s/transcript.jsonl",
                                   supervision->directory->path, task->id);
     const struct resume_task *resume =
@@ -255,7 +123,9 @@ static int start_worker(struct run *run, struct worker *worker,
         .secrets = supervision->secrets,
         .key = supervision->keys[index],
         .scratch = scratch,
-        .checkouts = checkouts,
+        .passage = run->guard.scratch,
+        .cache = supervision->cache,
+        .progress = supervision->directory->progress,
         .filter = &run->filter,
         .run = &supervision->plan->run,
         .tape = supervision->tape,
@@ -265,11 +135,13 @@ static int start_worker(struct run *run, struct worker *worker,
         .verify_rounds = resume ? resume->verify_rounds : 0,
         .supervisor = getpid()};
 
-    if (resume)
-        job.totals = resume->totals;
     struct json event;
 
-    if (worker_start(worker, &job, run->guard.pipe, err))
+    if (resume)
+        job.totals = resume->totals;
+    if (worker_start(worker, &job, supervision->directory, run->guard.pipe,
+                     err) ||
+        watch(run, worker, err))
         return -1;
     run->running++;
     event = run_journal_begin(&run->journal, "task_started", task->id);
@@ -284,35 +156,89 @@ static int pass_over(struct run *run, struct error *err)
     const struct plan *plan = run->supervision->plan;
     const struct resume_task *resume = run->supervision->resume;
 
-    for (; resume && run->next < plan->count &&
-           resume[run->next].state != RESUME_WORK;
-         run->next++) {
-        const struct outcome_attempt *last = resume[run->next].last;
+    for (; resume && run->next < plan->count; run->next++) {
+        size_t index = run->order[run->next];
+        const struct outcome_attempt *last = resume[index].last;
         struct ending ending;
 
-        if (resume[run->next].state == RESUME_DONE) {
+        if (resume[index].state == RESUME_WORK)
+            return 0;
+        if (resume[index].state == RESUME_DONE) {
             run->done++;
             continue;
         }
         ending = (struct ending){last->verdict, last->reason, last->message,
                                  NULL, false};
-        if (write_task_end(run, &plan->tasks[run->next], &ending, NULL, err))
+        if (write_task_end(run, &plan->tasks[index], &ending, NULL, err))
             return -1;
     }
     return 0;
 }
 
+/* The pilot's tasks have ended: what they say of the rest. */
+static int end_pilot(struct run *run, struct error *err)
+{
+    size_t all = run->supervision->plan->count;
+    CLEANUP(buffer_free) struct buffer journal = {0};
+    CLEANUP(buffer_free) struct buffer text = {0};
+    struct run_outcome outcome;
+    struct projection told;
+    struct json event;
+
+    run->pilot = 0;
+    buffer_init(&journal, JOURNAL_BYTES_MAX);
+    buffer_init(&text, EVENT_BYTES_MAX / 8);
+    if (run_directory_read_journal(run->supervision->directory->path, &journal,
+                                   err) ||
+        outcome_read(buffer_span(&journal), &outcome, err))
+        return -1;
+    told = pilot_project(&outcome, all);
+    outcome_free(&outcome);
+    pilot_tell(&told, all, &text);
+    event = run_journal_begin(&run->journal, "pilot_finished", NULL);
+    json_member_int(&event, "tasks", told.tasks);
+    json_member_int(&event, "passed", told.passed);
+    json_member_int(&event, "share_low", told.share_low);
+    json_member_int(&event, "share_high", told.share_high);
+    if (told.cost_known) {
+        json_member_int(&event, "cost_microusd", told.cost);
+        json_member_int(&event, "cost_low_microusd", told.cost_low);
+        json_member_int(&event, "cost_high_microusd", told.cost_high);
+    }
+    json_member_string(&event, "message", text.data);
+    return run_journal_write(&run->journal, &event, err);
+}
+
+/* How far in the order tasks may be started now. */
+static size_t start_end(const struct run *run)
+{
+    return run->pilot ? run->pilot : run->supervision->plan->count;
+}
+
+static bool can_start(const struct run *run)
+{
+    return !run->stop && run->running < run->jobs && run->next < start_end(run);
+}
+
 static int start_workers(struct run *run, struct error *err)
 {
     const struct plan *plan = run->supervision->plan;
+    size_t started = 0;
 
-    for (size_t i = 0; i < run->jobs; i++) {
-        if (pass_over(run, err))
-            return -1;
-        if (run->stop || run->next == plan->count)
-            return 0;
-        if (!run->workers[i].task &&
-            start_worker(run, &run->workers[i], &plan->tasks[run->next++], err))
+    if (run->pilot && run->next >= run->pilot && !run->running && !run->stop &&
+        end_pilot(run, err))
+        return -1;
+    if (pass_over(run, err))
+        return -1;
+    for (size_t i = 0; can_start(run) && started < STARTS_MAX; i++) {
+        const struct task *task = &plan->tasks[run->order[run->next]];
+
+        if (run->workers[i].task)
+            continue;
+        run->next++;
+        started++;
+        if (start_worker(run, &run->workers[i], task, err) ||
+            pass_over(run, err))
             return -1;
     }
     return 0;
@@ -349,10 +275,13 @@ static int end_worker(struct run *run, struct worker *worker, struct error *err)
         run->keep = true;
     else
         file_remove_tree(AT_FDCWD, worker->scratch, &ignored);
+    /* Not by closing them: a worker that is just being started has copies. */
+    epoll_ctl(run->events, EPOLL_CTL_DEL, worker->socket, NULL);
+    epoll_ctl(run->events, EPOLL_CTL_DEL, worker->pidfd, NULL);
     worker_free(worker);
     gate_leave(&run->gate, (size_t)(worker - run->workers));
     run->running--;
-    check_limits(run);
+    run_check_limits(run);
     return result;
 }
 
@@ -361,7 +290,7 @@ static int end_worker(struct run *run, struct worker *worker, struct error *err)
 static int64_t next_deadline(const struct run *run)
 {
     const struct run_settings *limits = &run->supervision->plan->run;
-    int64_t next = gate_deadline(&run->gate);
+    int64_t next = gate_deadline(&run->gate, clock_now_ms());
 
     if (limits->budget_time_ms >= 0 && !run->stop)
         next = clock_earlier(next, run->began + limits->budget_time_ms);
@@ -393,52 +322,42 @@ static int receive(struct run *run, struct worker *worker, struct error *err)
         return -1;
     if (*worker->fault)
         kill(worker->pid, SIGKILL);
-    check_limits(run);
+    /* Nothing more is read; its end is told by its pidfd. */
+    if (*worker->fault || worker->ended)
+        epoll_ctl(run->events, EPOLL_CTL_DEL, worker->socket, NULL);
+    run_check_limits(run);
     return 0;
 }
 
-/* waits: the signals, then socket and pidfd of each place. */
-static int dispatch(struct run *run, const struct pollfd *waits,
-                    struct error *err)
+static int dispatch(struct run *run, uint64_t what, struct error *err)
 {
-    if (waits[0].revents && take_signal(run, err))
-        return -1;
-    for (size_t i = 0; i < run->jobs; i++) {
-        struct worker *worker = &run->workers[i];
-        const struct pollfd *socket = &waits[1 + 2 * i];
+    struct worker *worker;
 
-        if (!worker->task)
-            continue;
-        if (socket[1].revents) {
-            if (end_worker(run, worker, err))
-                return -1;
-        } else if (socket[0].revents && receive(run, worker, err)) {
-            return -1;
-        }
-    }
-    return 0;
+    if (what == WATCH_SIGNALS)
+        return run_take_signal(run, err);
+    worker = &run->workers[what / WATCHES];
+    if (!worker->task)
+        return 0; /* it ended a moment ago */
+    if (what % WATCHES == WATCH_END)
+        return end_worker(run, worker, err);
+    return worker->ended || *worker->fault ? 0 : receive(run, worker, err);
 }
 
-static int turn(struct run *run, struct pollfd *waits, struct error *err)
+static int turn(struct run *run, struct error *err)
 {
-    waits[0] = (struct pollfd){run->signals, POLLIN, 0};
-    for (size_t i = 0; i < run->jobs; i++) {
-        const struct worker *worker = &run->workers[i];
-        bool listens = worker->task && !worker->ended && !*worker->fault;
+    struct epoll_event events[EVENTS_MAX];
+    int timeout = can_start(run) ? 0 : clock_left_ms(next_deadline(run));
+    int count = epoll_wait(run->events, events, EVENTS_MAX, timeout);
 
-        waits[1 + 2 * i] =
-            (struct pollfd){listens ? worker->socket : -1, POLLIN, 0};
-        waits[2 + 2 * i] =
-            (struct pollfd){worker->task ? worker->pidfd : -1, POLLIN, 0};
-    }
-    if (poll(waits, 1 + 2 * run->jobs, clock_left_ms(next_deadline(run))) < 0 &&
-        errno != EINTR)
-        return error_set_errno(err, ERROR_IO, errno, "poll");
+    if (count < 0 && errno != EINTR)
+        return error_set_errno(err, ERROR_IO, errno, "epoll_wait");
     kill_late(run);
-    check_limits(run);
-    if (dispatch(run, waits, err) || answer_asks(run, err))
-        return -1;
-    return run_directory_sync(run->supervision->directory, err);
+    run_check_limits(run);
+    for (int i = 0; i < count; i++) {
+        if (dispatch(run, events[i].data.u64, err))
+            return -1;
+    }
+    return run_answer_asks(run, err);
 }
 
 static int skip_rest(struct run *run, struct error *err)
@@ -448,13 +367,16 @@ static int skip_rest(struct run *run, struct error *err)
                             "not started", NULL, true};
 
     for (;;) {
+        size_t index;
+
         if (pass_over(run, err))
             return -1;
         if (run->next == plan->count)
             return 0;
-        run->keep |= run->supervision->resume &&
-                     run->supervision->resume[run->next].begun;
-        if (write_task_end(run, &plan->tasks[run->next++], &ending, NULL, err))
+        index = run->order[run->next++];
+        run->keep |=
+            run->supervision->resume && run->supervision->resume[index].begun;
+        if (write_task_end(run, &plan->tasks[index], &ending, NULL, err))
             return -1;
     }
 }
@@ -485,8 +407,6 @@ static int write_end(struct run *run, struct error *err)
 
 static int run_all(struct run *run, struct error *err)
 {
-    CLEANUP(mem_free)
-    struct pollfd *waits = mem_array(1 + 2 * run->jobs, sizeof(struct pollfd));
     size_t count = run->supervision->plan->count;
 
     if (run_journal_plan(&run->journal, run->supervision->plan, run->jobs, err))
@@ -496,7 +416,7 @@ static int run_all(struct run *run, struct error *err)
             return -1;
         if (!run->running && (run->stop || run->next == count))
             break;
-        if (turn(run, waits, err))
+        if (turn(run, err))
             return -1;
     }
     return skip_rest(run, err) || write_end(run, err) ? -1 : 0;
@@ -505,7 +425,7 @@ static int run_all(struct run *run, struct error *err)
 /* After a fault of the host: nothing may go on. */
 static void abandon(struct run *run)
 {
-    kill_all(run);
+    run_kill_all(run);
     for (size_t i = 0; i < run->jobs; i++) {
         if (!run->workers[i].task)
             continue;
@@ -513,6 +433,19 @@ static void abandon(struct run *run)
             ;
         worker_free(&run->workers[i]);
     }
+}
+
+/* How far the journal is on the disk; workers write to it, too. */
+static int share_progress(struct run *run, struct error *err)
+{
+    void *shared =
+        mmap(NULL, sizeof(struct link_progress), PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (shared == MAP_FAILED)
+        return error_set_errno(err, ERROR_IO, errno, "mmap");
+    run->supervision->directory->progress = shared;
+    return 0;
 }
 
 static int watch_signals(struct run *run, struct error *err)
@@ -526,7 +459,28 @@ static int watch_signals(struct run *run, struct error *err)
     run->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     if (run->signals < 0)
         return error_set_errno(err, ERROR_IO, errno, "signalfd");
-    return 0;
+    run->events = epoll_create1(EPOLL_CLOEXEC);
+    if (run->events < 0)
+        return error_set_errno(err, ERROR_IO, errno, "epoll_create1");
+    return watch_file(run, run->signals, WATCH_SIGNALS, err);
+}
+
+/* Room for the descriptors of all places. Where the host gives less, fewer
+ * tasks are at work at once. */
+static void make_room(struct run *run)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)run->jobs * PLACE_FILES + RUN_FILES;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) || getrlimit(RLIMIT_NOFILE, &limit) ||
+        limit.rlim_cur >= wanted)
+        return;
+    run->jobs = limit.rlim_cur > RUN_FILES + PLACE_FILES
+                    ? (size_t)(limit.rlim_cur - RUN_FILES) / PLACE_FILES
+                    : 1;
 }
 
 static size_t count_jobs(const struct plan *plan)
@@ -547,11 +501,17 @@ int supervise(struct supervision *supervision, struct error *err)
 {
     struct run run = {.supervision = supervision,
                       .signals = -1,
+                      .events = -1,
                       .began = clock_now_ms(),
                       .jobs = count_jobs(supervision->plan)};
     const struct run_settings *limits = &supervision->plan->run;
     int status;
 
+    make_room(&run);
+    run.pilot = (size_t)limits->pilot < supervision->plan->count
+                    ? (size_t)limits->pilot
+                    : 0;
+    run.order = order_make(supervision->plan, run.pilot);
     run_journal_init(&run.journal, supervision->directory, supervision->secrets,
                      &supervision->progress);
     gate_init(&run.gate, run.jobs,
@@ -565,6 +525,8 @@ int supervise(struct supervision *supervision, struct error *err)
     if (!status)
         status = sandbox_filter_make(&run.filter, err);
     if (!status)
+        status = share_progress(&run, err);
+    if (!status)
         status = watch_signals(&run, err);
     if (!status)
         status = run_all(&run, err);
@@ -573,8 +535,13 @@ int supervise(struct supervision *supervision, struct error *err)
         guard_leave(&run.guard);
     else
         guard_end(&run.guard);
+    if (supervision->directory->progress)
+        munmap(supervision->directory->progress, sizeof(struct link_progress));
+    supervision->directory->progress = NULL;
     fd_reset(&run.signals);
+    fd_reset(&run.events);
     free(run.workers);
+    free(run.order);
     sandbox_filter_free(&run.filter);
     gate_free(&run.gate);
     run_journal_free(&run.journal);

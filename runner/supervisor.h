@@ -27,6 +27,7 @@ struct supervision {
     const struct resume_task *resume;
     struct gate_amount spent;
     struct tape_settings tape;
+    const struct cache *cache; /* of repositories */
     struct progress progress;
 };
 

@@ -46,47 +46,83 @@ static void note_resume(struct link *link, const struct record *record)
     link_send(link, &event);
 }
 
-static void note_repository(const struct worker_job *job, struct link *link,
-                            int64_t attempt, const struct mirror *mirror,
+static void note_repository(const struct worker_job *job,
+                            const struct attempt_request *request, bool fetched,
                             int64_t began)
 {
-    struct json event = link_begin(link, "repository_ready");
+    struct json event = link_begin(request->link, "repository_ready");
 
-    json_member_int(&event, "attempt", attempt);
-    json_member_string(&event, "commit", mirror_commit(mirror).hex);
+    json_member_int(&event, "attempt", request->number);
+    json_member_string(&event, "commit", mirror_commit(request->mirror).hex);
     json_key(&event, "ref");
     if (job->task->ref)
         json_string(&event, job->task->ref);
     else
         json_null(&event);
+    json_member_bool(&event, "fetched", fetched);
     json_member_int(&event, "duration_ms", clock_elapsed_ms(began));
-    link_send(link, &event);
+    link_send(request->link, &event);
 }
 
-static int fetch(const struct worker_job *job, struct link *link,
-                 int64_t attempt, int64_t deadline, struct mirror **mirror,
-                 struct error *err)
-{
-    CLEANUP(mem_free) char *directory = mem_format("%s/mirror", job->scratch);
-    struct mirror_request request = {.url = job->task->repo,
-                                     .ref = job->task->ref,
-                                     .directory = directory,
-                                     .depth = job->task->depth,
-                                     .deadline = deadline};
-    int64_t began = clock_now_ms();
-    struct error ignored;
+/* ---- the repository ---------------------------------------------------- */
 
-    /* Of a fetch that was cut off. */
-    file_remove_tree(AT_FDCWD, directory, &ignored);
-    if (mirror_fetch(&request, mirror, err))
+/* The host of the remote has its turns, which the run gives. */
+static int begin_fetch(void *context, const char *host, struct error *err)
+{
+    struct link *link = context;
+    struct json ask = link_ask_begin(link, "enter");
+
+    json_member_string(&ask, "host", host);
+    if (link_ask(link, &ask))
+        return 0;
+    return error_set(err, ERROR_INTERRUPTED, "the run is to stop");
+}
+
+static void end_fetch(void *context)
+{
+    struct link *link = context;
+    struct json ask = link_ask_begin(link, "exit");
+
+    link_tell(link, &ask);
+}
+
+/* `ref`: what is wanted of the task's remote. */
+static int take(const struct worker_job *job, struct attempt_request *request,
+                const char *ref, struct error *err)
+{
+    struct link *link = request->link;
+    const struct mirror_turns turns = {begin_fetch, end_fetch, link};
+    CLEANUP(mem_free) char *objects = mem_format("%s/objects", job->scratch);
+    struct mirror_request remote = *request->remote;
+    int64_t began = clock_now_ms();
+    bool fetched;
+
+    remote.ref = ref;
+    remote.turns = &turns;
+    remote.deadline = request->deadline;
+    if (mirror_take(&remote, &request->mirror, &fetched, err) ||
+        mirror_write_to(request->mirror, objects, err))
         return -1;
-    note_repository(job, link, attempt, *mirror, began);
+    note_repository(job, request, fetched, began);
     return 0;
 }
 
-/* The mirror is fetched and the base is checked once, in the first attempt. */
-static void try_once(const struct worker_job *job, struct link *link,
-                     struct mirror **mirror, struct attempt_request *request,
+/* A failure before the attempt has begun. */
+static void fail(const struct attempt_request *request, const struct error *err,
+                 struct attempt_verdict *verdict)
+{
+    enum link_stop stop = link_asked(request->link);
+
+    if (stop && err->kind == ERROR_INTERRUPTED)
+        verdict_set(verdict, "skipped", link_stop_reason(stop), "%s",
+                    err->text);
+    else
+        verdict_from_error(verdict, err);
+}
+
+/* The mirror is taken and the base is checked once, in the first attempt. */
+static void try_once(const struct worker_job *job,
+                     struct attempt_request *request,
                      struct attempt_verdict *verdict)
 {
     CLEANUP(mem_free)
@@ -96,12 +132,10 @@ static void try_once(const struct worker_job *job, struct link *link,
 
     request->deadline = clock_deadline(job->task->timeout_ms);
     request->scratch = scratch;
-    if (!*mirror &&
-        fetch(job, link, request->number, request->deadline, mirror, &err)) {
-        verdict_from_error(verdict, &err);
+    if (!request->mirror && take(job, request, job->task->ref, &err)) {
+        fail(request, &err, verdict);
         return;
     }
-    request->mirror = *mirror;
     if (!request->record) {
         file_remove_tree(AT_FDCWD, scratch, &err);
         if (mkdir(scratch, 0700)) {
@@ -118,17 +152,14 @@ static void try_once(const struct worker_job *job, struct link *link,
 
 /* ---- going on ---------------------------------------------------------- */
 
-/* The record of a run that was cut off, with its mirror and its workspace. 1:
- * all three; 0: the attempt begins anew; -1: the record is there and cannot be
- * read: what was paid for is not thrown away in silence. */
+/* The record of a run that was cut off, with its workspace. 1: both; 0: the
+ * attempt begins anew; -1: the record is there and cannot be read: what was
+ * paid for is not thrown away in silence. */
 static int find_record(const struct worker_job *job, struct link *link,
-                       struct record *record, struct mirror **mirror,
-                       struct error *err)
+                       struct record *record, struct error *err)
 {
-    CLEANUP(mem_free) char *directory = mem_format("%s/mirror", job->scratch);
     CLEANUP(mem_free) char *workspace = NULL;
     CLEANUP(buffer_free) struct buffer text = {0};
-    struct error ignored;
     int found;
 
     if (access(job->transcript, F_OK))
@@ -137,42 +168,43 @@ static int find_record(const struct worker_job *job, struct link *link,
     if (file_read(AT_FDCWD, job->transcript, &text, err))
         return -1;
     found = record_read(buffer_span(&text), link, record, err);
+    if (found < 0)
+        return error_hint(err, "remove the task's folder from the run "
+                               "directory to begin it anew");
     if (found < 1 || record->attempt != job->attempt)
-        return found < 0 ? -1 : 0;
+        return 0;
     workspace = mem_format("%s/attempt-%" PRId64 "/agent", job->scratch,
                            record->attempt);
-    return !access(workspace, F_OK) &&
-           !mirror_open(directory, record->base, mirror, &ignored);
+    return !access(workspace, F_OK);
 }
 
 /* -1: the verdict is set. */
-static int go_on_or_begin(const struct worker_job *job, struct link *link,
+static int go_on_or_begin(const struct worker_job *job,
                           struct attempt_request *request,
-                          struct mirror **mirror, struct record *record,
+                          struct record *record,
                           struct attempt_verdict *verdict)
 {
+    struct link *link = request->link;
     struct error err;
-    int found =
-        job->transcript ? find_record(job, link, record, mirror, &err) : 0;
+    int found = job->transcript ? find_record(job, link, record, &err) : 0;
 
     request->number = job->attempt;
     request->totals = job->totals;
+    request->deadline = clock_deadline(job->task->timeout_ms);
     if (found < 1)
         note_start(link, request->number);
-    if (found < 0) {
-        error_hint(&err, "remove the task's folder from the run directory to "
-                         "begin it anew");
-        verdict_from_error(verdict, &err);
-        return -1;
-    }
     if (!found)
         return 0;
-    request->record = record;
-    request->verify_rounds = job->verify_rounds;
-    record_resumed(link, record->attempt);
-    note_resume(link, record);
-    note_repository(job, link, request->number, *mirror, clock_now_ms());
-    return 0;
+    if (found > 0) {
+        request->record = record;
+        request->verify_rounds = job->verify_rounds;
+        record_resumed(link, record->attempt);
+        note_resume(link, record);
+        if (!take(job, request, record->base.hex, &err))
+            return 0;
+    }
+    fail(request, &err, verdict);
+    return -1;
 }
 
 /* Once the verdict is on disk, the workspace is not needed any more, unless
@@ -184,10 +216,9 @@ static void put_away(const struct worker_job *job, struct link *link,
     CLEANUP(mem_free)
     char *scratch =
         mem_format("%s/attempt-%" PRId64, job->scratch, request->number);
-    struct json ask = link_ask_begin(link, "sync");
     struct error ignored;
 
-    link_ask(link, &ask);
+    link_sync(link);
     /* What stays, the supervisor removes with the task's folder. */
     if (strcmp(verdict->verdict, "error") != 0 &&
         strcmp(verdict->verdict, "skipped") != 0)
@@ -196,12 +227,17 @@ static void put_away(const struct worker_job *job, struct link *link,
 
 static void work(const struct worker_job *job, struct link *link)
 {
-    CLEANUP(mirror_cleanup) struct mirror *mirror = NULL;
     CLEANUP(record_free) struct record record = {.attempt = 0};
+    const struct mirror_request remote = {.url = job->task->repo,
+                                          .cache = job->cache,
+                                          .ref = job->task->ref,
+                                          .depth = job->task->depth,
+                                          .age_ms = job->task->fetch_age_ms};
     struct attempt_request request = {.task = job->task,
                                       .link = link,
                                       .key = job->key,
-                                      .checkouts = job->checkouts,
+                                      .remote = &remote,
+                                      .passage = job->passage,
                                       .filter = job->filter,
                                       .run = job->run,
                                       .tape = job->tape,
@@ -209,12 +245,13 @@ static void work(const struct worker_job *job, struct link *link)
 
     struct attempt_verdict verdict;
 
-    if (go_on_or_begin(job, link, &request, &mirror, &record, &verdict)) {
+    if (go_on_or_begin(job, &request, &record, &verdict)) {
         note_verdict(link, request.number, &verdict);
         return;
     }
     for (;;) {
-        try_once(job, link, &mirror, &request, &verdict);
+        try_once(job, &request, &verdict);
+        link_sync_artifacts(link);
         note_verdict(link, request.number, &verdict);
         put_away(job, link, &request, &verdict);
         /* Another try helps only where the agent had its chance; a base that
@@ -223,12 +260,13 @@ static void work(const struct worker_job *job, struct link *link)
             !strcmp(verdict.reason, "verify_base") ||
             !strcmp(verdict.reason, "budget") ||
             request.number >= job->task->attempts)
-            return;
+            break;
         request.number++;
         request.record = NULL;
         request.verify_rounds = 0;
         note_start(link, request.number);
     }
+    mirror_close(request.mirror);
 }
 
 /* Signals go to the supervisor, which tells workers what to do; a worker dies
@@ -254,7 +292,8 @@ _Noreturn void worker_main(const struct worker_job *job)
 
     detach(job);
     secrets_hide_from_forks(job->secrets);
-    link_init(&link, job->link, job->task->id, job->secrets);
+    link_init(&link, job->link, job->files, job->task->id, job->secrets);
+    link.progress = job->progress;
     work(job, &link);
     link_free(&link);
     exit(0);

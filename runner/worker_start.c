@@ -14,25 +14,63 @@
 #define SOCKET_BYTES (1 << 20)
 #define LINK_FD 3
 #define GUARD_FD 4
+#define FILES_FD 5
 #define FIRST_FREE_FD 10
 
-/* In the child: everything of the supervisor's goes but the two descriptors
- * that a worker needs. */
+/* In the child: everything of the supervisor's goes but the descriptors that a
+ * worker needs, which become the first ones. */
 static _Noreturn void become_worker(const struct worker_job *job, int link,
                                     int guard)
 {
     struct worker_job own = *job;
-    /* Moved up first, so that neither is overwritten. */
-    int high_link = fcntl(link, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
-    int high_guard = fcntl(guard, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+    int kept[FILES_FD + LINK_FILES - LINK_FD] = {link, guard};
+    const unsigned count = ARRAY_LENGTH(kept);
 
-    if (high_link < 0 || high_guard < 0 ||
-        dup3(high_link, LINK_FD, O_CLOEXEC) < 0 ||
-        dup3(high_guard, GUARD_FD, O_CLOEXEC) < 0 ||
-        syscall(SYS_close_range, GUARD_FD + 1U, ~0U, 0U))
+    memcpy(kept + FILES_FD - LINK_FD, job->files, sizeof(job->files));
+    /* Moved up first, so that none is overwritten. */
+    for (unsigned i = 0; i < count; i++) {
+        kept[i] = fcntl(kept[i], F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+        if (kept[i] < 0)
+            _exit(1);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (dup3(kept[i], LINK_FD + (int)i, O_CLOEXEC) < 0)
+            _exit(1);
+    }
+    if (syscall(SYS_close_range, LINK_FD + count, ~0U, 0U))
         _exit(1);
     own.link = LINK_FD;
+    for (int i = 0; i < LINK_FILES; i++)
+        own.files[i] = FILES_FD + i;
     worker_main(&own);
+}
+
+/* The task's folder and its transcript, and what its worker has of them. */
+static int open_files(struct worker *worker, struct worker_job *job,
+                      const struct run_directory *directory, struct error *err)
+{
+    static const char name[] = "transcript.jsonl";
+    int folder = run_directory_task(directory, job->task->id, err);
+
+    if (folder < 0)
+        return -1;
+    job->files[LINK_FOLDER] = folder;
+    worker->transcript =
+        openat(folder, name,
+               O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+    job->files[LINK_TURN] =
+        openat(directory->fd, "work/turn",
+               O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    job->files[LINK_LINES] =
+        openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    job->files[LINK_JOURNAL] = openat(directory->fd, "journal.jsonl",
+                                      O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (worker->transcript < 0 || job->files[LINK_TURN] < 0 ||
+        job->files[LINK_LINES] < 0 || job->files[LINK_JOURNAL] < 0)
+        return error_set_errno(err, ERROR_IO, errno, "tasks/%s/%s",
+                               job->task->id, name);
+    /* Of a run that was cut off: nothing may stand behind half a line. */
+    return run_directory_cut_torn(worker->transcript, err);
 }
 
 static int fork_worker(struct worker *worker, const struct worker_job *job,
@@ -62,9 +100,14 @@ static int fork_worker(struct worker *worker, const struct worker_job *job,
     return -1;
 }
 
-int worker_start(struct worker *worker, const struct worker_job *job, int guard,
+int worker_start(struct worker *worker, const struct worker_job *job,
+                 const struct run_directory *directory, int guard,
                  struct error *err)
 {
+    struct worker_job own = *job;
+
+    for (int i = 0; i < LINK_FILES; i++)
+        own.files[i] = -1;
     *worker = (struct worker){.pidfd = -1,
                               .socket = -1,
                               .artifact_fd = -1,
@@ -76,8 +119,11 @@ int worker_start(struct worker *worker, const struct worker_job *job, int guard,
                 LINK_TRANSCRIPT_MAX + 2 * WORKER_RECEIVE_BYTES);
     if (mkdir(worker->scratch, 0700) && errno != EEXIST)
         error_set_errno(err, ERROR_IO, errno, "mkdir %s", worker->scratch);
-    else if (!fork_worker(worker, job, guard, err))
+    else if (!open_files(worker, &own, directory, err) &&
+             !fork_worker(worker, &own, guard, err))
         worker->task = job->task;
+    for (int i = 0; i < LINK_FILES; i++)
+        fd_reset(&own.files[i]);
     if (worker->task)
         return 0;
     worker_free(worker);

@@ -116,24 +116,6 @@ void worker_answer(const struct worker *worker, bool yes)
 
 /* ---- files ------------------------------------------------------------- */
 
-static int open_transcript(struct receiving *receiving, struct error *err)
-{
-    struct worker *worker = receiving->worker;
-    CLEANUP(fd_close)
-    int folder =
-        run_directory_task(receiving->directory, worker->task->id, err);
-
-    if (folder < 0)
-        return -1;
-    worker->transcript =
-        openat(folder, "transcript.jsonl",
-               O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (worker->transcript < 0)
-        return error_set_errno(err, ERROR_IO, errno, "transcript.jsonl");
-    /* Of a run that was cut off: nothing may stand behind half a line. */
-    return run_directory_cut_torn(worker->transcript, err);
-}
-
 static int take_transcript(struct receiving *receiving, struct span line,
                            struct error *err)
 {
@@ -143,8 +125,6 @@ static int take_transcript(struct receiving *receiving, struct span line,
 
     if (memchr(line.data, '\n', line.length))
         return fault(worker, "sent a transcript of several lines");
-    if (worker->transcript < 0 && open_transcript(receiving, err))
-        return -1;
     /* A short write is the disk's end: what is missing is told then. */
     if (writev(worker->transcript, parts, 2) != (ssize_t)line.length + 1)
         return error_set_errno(err, ERROR_IO, errno ? errno : ENOSPC,
@@ -152,19 +132,13 @@ static int take_transcript(struct receiving *receiving, struct span line,
     return 0;
 }
 
-/* The worker goes on only when this is on the disk. */
+/* The worker brings it to the disk before it goes on. */
 static int take_record(struct receiving *receiving, struct span line,
                        struct error *err)
 {
-    struct worker *worker = receiving->worker;
-
     if (take_transcript(receiving, line, err))
         return -1;
-    if (run_directory_sync(receiving->directory, err))
-        return -1;
-    if (worker->transcript >= 0 && fdatasync(worker->transcript))
-        return error_set_errno(err, ERROR_IO, errno, "transcript.jsonl");
-    worker_answer(worker, true);
+    worker_answer(receiving->worker, true);
     return 0;
 }
 
@@ -225,8 +199,7 @@ static int note_artifact(struct receiving *receiving, struct error *err)
     json_member_int(&event, "bytes", (int64_t)worker->artifact_bytes);
     if (event_end(&event))
         return error_set(err, ERROR_INTERNAL, "event is too long");
-    return run_directory_append(receiving->directory, buffer_span(&line), false,
-                                err);
+    return run_directory_append(receiving->directory, buffer_span(&line), err);
 }
 
 static int end_artifact(struct receiving *receiving, struct error *err)
@@ -239,8 +212,7 @@ static int end_artifact(struct receiving *receiving, struct error *err)
 
     if (folder < 0)
         return -1;
-    if (fsync(worker->artifact_fd) ||
-        renameat(folder, part, folder, worker->artifact) || fsync(folder))
+    if (renameat(folder, part, folder, worker->artifact))
         return error_set_errno(err, ERROR_IO, errno, "%s", worker->artifact);
     fd_reset(&worker->artifact_fd);
     if (note_artifact(receiving, err))

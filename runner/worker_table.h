@@ -23,7 +23,7 @@ struct worker {
     struct buffer received;
     bool ended; /* the socket gave its end */
 
-    int transcript; /* open once the first line came; -1 before */
+    int transcript;
 
     /* the file that is being sent */
     char artifact[LINK_NAME_MAX + 1]; /* "" if none */
@@ -45,7 +45,8 @@ struct worker {
  * of the supervisor's but its end of the socket and `guard`, the pipe that
  * tells the guard that somebody lives. job->link is set in the worker. On
  * failure the entry stays free (ERROR_IO). */
-int worker_start(struct worker *worker, const struct worker_job *job, int guard,
+int worker_start(struct worker *worker, const struct worker_job *job,
+                 const struct run_directory *directory, int guard,
                  struct error *err);
 
 /* What the supervisor does with what a worker sends. */

@@ -146,11 +146,11 @@ static void add_devices(struct mounts *mounts, int64_t shared_bytes)
     add(mounts, MOUNT_MQUEUE, "dev/mqueue", NULL)->optional = true;
 }
 
-/* A writable directory or file, with the owner that it has on the host. */
-static void add_writable(struct mounts *mounts, const char *target,
-                         const char *source)
+/* A directory or file with the owner that it has on the host. */
+static void add_owned(struct mounts *mounts, enum mount_type type,
+                      const char *target, const char *source)
 {
-    struct mount_operation *item = add(mounts, MOUNT_WRITE, target, source);
+    struct mount_operation *item = add(mounts, type, target, source);
     struct stat info;
 
     if (!stat(source, &info)) {
@@ -171,7 +171,7 @@ static int add_paths(struct mounts *mounts, enum mount_type type,
             return error_set(err, ERROR_SANDBOX, "more than %d paths",
                              MOUNTS_MAX);
         if (type == MOUNT_WRITE)
-            add_writable(mounts, paths[i] + 1, paths[i]);
+            add_owned(mounts, type, paths[i] + 1, paths[i]);
         else
             add(mounts, type, paths[i] + 1, paths[i]);
     }
@@ -231,7 +231,7 @@ static void add_workspace(struct mounts *mounts,
         }
         return;
     }
-    add_writable(mounts, inside + 1, spec->workspace);
+    add_owned(mounts, MOUNT_WRITE, inside + 1, spec->workspace);
     if (spec->protect_git)
         add_git(mounts, inside, spec->workspace);
 }
@@ -264,6 +264,8 @@ int mounts_plan(const struct sandbox_spec *spec, struct mounts *mounts,
         mounts_free(mounts);
         return -1;
     }
+    if (spec->lower && spec->objects)
+        add_owned(mounts, MOUNT_READ, &SANDBOX_OBJECTS[1], spec->objects);
     add_workspace(mounts, spec);
     return 0;
 }

@@ -31,6 +31,7 @@
 
 #define SANDBOX_WORKSPACE "/workspace"
 #define SANDBOX_HOME "/home/agent"
+#define SANDBOX_OBJECTS "/var/lib/nightjar/objects"
 #define SANDBOX_UID 1000 /* as seen inside; SANDBOX_HOME's owner */
 #define SANDBOX_PATH \
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -109,6 +110,8 @@ struct sandbox_spec {
     const char *inside; /* absolute; NULL: SANDBOX_WORKSPACE */
     const char *lower;  /* NULL, or the read-only files below an overlay */
     bool *no_overlay;   /* set when that is what the host cannot do */
+    const char *objects; /* NULL, or a folder of git objects that the lower
+                            files borrow: read-only at SANDBOX_OBJECTS */
     /* A host directory that this process may write to; "tmp", "var-tmp" and
      * "home" are made in it. */
     const char *scratch;

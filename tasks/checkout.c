@@ -4,56 +4,27 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/openat2.h>
-#include <sys/file.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "tasks/git.h"
-
-#define LOCK_PAUSE_NS 20000000
+#include "tasks/lease.h"
 
 /* ---- sharing ------------------------------------------------------------- */
-
-/* Held by the kernel for whoever makes the checkout: a process that dies lets
- * go of it. */
-static int take_lock(const char *path, int64_t deadline, struct error *err)
-{
-    const struct timespec pause = {0, LOCK_PAUSE_NS};
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-    if (fd < 0)
-        return error_set_errno(err, ERROR_IO, errno, "open %s", path);
-    while (flock(fd, LOCK_EX | LOCK_NB)) {
-        if (errno != EWOULDBLOCK && errno != EINTR) {
-            error_set_errno(err, ERROR_IO, errno, "lock %s", path);
-            close(fd);
-            return -1;
-        }
-        if (clock_now_ms() >= deadline) {
-            close(fd);
-            return error_set(err, ERROR_TIMEOUT,
-                             "another task took too long to check out the "
-                             "same commit");
-        }
-        nanosleep(&pause, NULL);
-    }
-    return fd;
-}
 
 /* The index remembers each file's owner as it is here; inside it is another,
  * and git would read every file again. */
 static int set_index_owner(const char *directory, uid_t inside,
                            struct error *err)
 {
-    CLEANUP(git_repository_cleanup) git_repository *repository = NULL;
+    CLEANUP(mem_free) char *path = mem_format("%s/.git/index", directory);
     CLEANUP(git_index_cleanup) git_index *index = NULL;
 
-    if (git_repository_open(&repository, directory) ||
-        git_repository_index(&index, repository))
+    /* By itself: its repository's objects are elsewhere, here. */
+    if (git_index_open(&index, path) || git_index_read(index, true))
         return git_fail(err, "index of the checkout");
     for (size_t i = 0; i < git_index_entrycount(index); i++) {
         git_index_entry entry = *git_index_get_byindex(index, i);
@@ -76,6 +47,7 @@ static int make(const struct checkout_request *request, const char *path,
         .tree = mirror_commit(request->mirror),
         .directory = unfinished,
         .branch = request->branch,
+        .borrowed = request->borrowed,
         .owner = geteuid(),
         .group = getegid(),
     };
@@ -92,25 +64,47 @@ static int make(const struct checkout_request *request, const char *path,
     return 0;
 }
 
-char *checkout_share(const struct checkout_request *request, struct error *err)
+/* Makes it if it is still not there, with the lease held. */
+static int make_leased(const struct checkout_request *request, const char *path,
+                       struct error *err)
+{
+    CLEANUP(mem_free) char *lock = mem_format("%s.lease", path);
+    CLEANUP(fd_close) int lease = lease_take(lock, request->deadline, err);
+
+    if (lease < 0)
+        return error_context(err, "wait for another checkout of the commit");
+    return access(path, F_OK) ? make(request, path, err) : 0;
+}
+
+int checkout_share(const struct checkout_request *request,
+                   struct checkout *checkout, struct error *err)
 {
     CLEANUP(mem_free)
-    char *path = mem_format("%s/%s%s", request->folder,
-                            mirror_commit(request->mirror).hex,
-                            request->submodules ? "-submodules" : "");
-    CLEANUP(mem_free) char *lock = mem_format("%s.lock", path);
-    CLEANUP(fd_close) int held = -1;
+    char *folder = mem_format("%s/checkouts", request->mirror->entry);
+    CLEANUP(checkout_close)
+    struct checkout made = {
+        mem_format("%s/%s%s", folder, mirror_commit(request->mirror).hex,
+                   request->submodules ? "-submodules" : ""),
+        -1};
+    CLEANUP(mem_free) char *use = mem_format("%s.lock", made.path);
 
-    if (mkdir(request->folder, 0700) && errno != EEXIST) {
-        error_set_errno(err, ERROR_IO, errno, "mkdir %s", request->folder);
-        return NULL;
-    }
-    held = take_lock(lock, request->deadline, err);
-    if (held < 0)
-        return NULL;
-    if (access(path, F_OK) && make(request, path, err))
-        return NULL;
-    return STEAL(path);
+    if (mkdir(folder, 0755) && errno != EEXIST)
+        return error_set_errno(err, ERROR_IO, errno, "mkdir %s", folder);
+    /* In use before it is looked for: it cannot be removed any more. */
+    made.use = lease_use(use, err);
+    if (made.use < 0 ||
+        (access(made.path, F_OK) && make_leased(request, made.path, err)))
+        return -1;
+    futimens(made.use, NULL);
+    *checkout = made;
+    made = (struct checkout){NULL, -1};
+    return 0;
+}
+
+void checkout_close(struct checkout *checkout)
+{
+    fd_reset(&checkout->use);
+    mem_free(&checkout->path);
 }
 
 /* ---- changing ---------------------------------------------------------------

@@ -7,19 +7,28 @@
 #include "tasks/workspace.h"
 
 struct checkout_request {
-    const struct mirror *mirror;
-    const char *folder;  /* of all shared checkouts; made if need be */
-    const char *branch;  /* name for HEAD */
-    bool submodules;     /* whether they are wanted, … */
-    const char *url;     /* … relative to this repository, … */
+    const struct mirror *mirror; /* in the cache */
+    const char *branch;          /* name for HEAD */
+    const char *borrowed;        /* where commands find the mirror's objects */
+    bool submodules;             /* whether they are wanted, … */
+    const char *url;             /* … relative to this repository, … */
     const char *scratch; /* … with mirrors in this folder of the host */
     uid_t inside;        /* user and group id as commands see them */
     int64_t deadline;    /* base/clock.h */
 };
 
+/* A checkout in the cache that stays there while we have it. */
+struct checkout {
+    char *path; /* NULL: none */
+    int use;    /* the lock that says that we read it */
+};
+
 /* The checkout of the mirror's commit; whoever comes first makes it, others
- * wait. Returns its path, owned by the caller; NULL on failure. */
-char *checkout_share(const struct checkout_request *request, struct error *err);
+ * wait. On 0 the caller closes it. ERROR_REPOSITORY when objects cannot be
+ * read: mirror_renew may help. */
+int checkout_share(const struct checkout_request *request,
+                   struct checkout *checkout, struct error *err);
+void checkout_close(struct checkout *checkout);
 
 struct checkout_change {
     const struct mirror *mirror;

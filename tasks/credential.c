@@ -80,3 +80,19 @@ struct credential credential_for_url(const char *url)
     }
     return none;
 }
+
+char *credential_host(const char *url)
+{
+    const char *colon = strchr(url, ':');
+    CLEANUP(mem_free) char *before = NULL;
+
+    if (*url == '/' || *url == '.' || !strncmp(url, "file:", 5))
+        return NULL;
+    if (strstr(url, "://"))
+        return host_of(url);
+    /* git@example.org:path */
+    if (!colon)
+        return NULL;
+    before = mem_bytes(url, (size_t)(colon - url));
+    return host_of(before);
+}

@@ -12,4 +12,8 @@ struct credential {
  * loopback host. */
 struct credential credential_for_url(const char *url);
 
+/* "host" or "host:port" of a remote's URL or scp form, owned by the caller;
+ * NULL for one on this machine's disk. */
+char *credential_host(const char *url);
+
 #endif

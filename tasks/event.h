@@ -67,6 +67,10 @@
  * task_finished      verdict (passed|failed|error|skipped), reason, message,
  *                    hint|null, retryable, attempts (made), commit|null,
  *                    duration_ms
+ * pilot_finished     tasks, passed, share_low, share_high (thousandths of
+ *                    tasks that may be expected to pass), cost_microusd,
+ *                    cost_low_microusd, cost_high_microusd (of the whole run;
+ *                    missing without a price; -1: unknown), message
  * run_interrupted    signal (number), action (finish|stop)
  * run_finished       exit_status, exit_name, retryable, duration_ms
  *

@@ -10,9 +10,30 @@
 
 struct mirror {
     git_repository *repository;
-    char *path;
+    char *path;    /* of the bare repository */
+    char *objects; /* in it */
+    char *entry;   /* in the cache; NULL: of its own */
+    char *own;     /* where what we make is written; NULL: in it */
+    int use;       /* the lock that says that we read it; -1: none */
     struct object_id commit;
 };
+
+/* The parts that mirror.c and cache.c share. */
+
+/* The repository at `directory`, made if it is not there. */
+int mirror_attach(struct mirror *mirror, const char *directory,
+                  struct error *err);
+
+/* Fetches the request's ref into the mirror and pins it. *ours: the failure is
+ * none of the remote's, but of what is on disk here. */
+int mirror_fetch_ref(struct mirror *mirror,
+                     const struct mirror_request *request, bool *ours,
+                     struct error *err);
+
+/* Pins what is in the mirror already: a revision. -1 if it is not. */
+int mirror_pin(struct mirror *mirror, const char *revision, struct error *err);
+
+struct mirror *mirror_new(void);
 
 /* Sets ERROR_REPOSITORY from the library's last error. Returns -1. */
 int git_fail(struct error *err, const char *format, ...)

@@ -1,6 +1,9 @@
 #include "tasks/mirror.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <git2/sys/odb_backend.h>
+#include <git2/sys/repository.h>
 #include <inttypes.h>
 #include <sys/stat.h>
 
@@ -9,6 +12,7 @@
 #include "tasks/credential.h"
 #include "tasks/git.h"
 
+#define OWN_PRIORITY 100 /* before all others */
 #define HAVE_SHALLOW          \
     (LIBGIT2_VER_MAJOR > 1 || \
      (LIBGIT2_VER_MAJOR == 1 && LIBGIT2_VER_MINOR >= 7))
@@ -55,6 +59,7 @@ struct fetching {
     int credentials_asked;
     bool no_credentials;
     bool late;
+    bool ours; /* the mirror's own files are at fault */
 };
 
 static int give_credentials(git_credential **out, const char *url,
@@ -106,11 +111,32 @@ static int on_sideband(const char *text, int length, void *payload)
     return watch_deadline(payload);
 }
 
-static int fetch_failed(const struct fetching *fetching, int status,
-                        const char *what, struct error *err)
+/* Whether a failure is of the mirror's files: those of the network and of the
+ * remote have their own classes. */
+static bool is_ours(int status)
+{
+    static const int classes[] = {
+        GIT_ERROR_OS,         GIT_ERROR_REFERENCE, GIT_ERROR_ZLIB,
+        GIT_ERROR_REPOSITORY, GIT_ERROR_CONFIG,    GIT_ERROR_ODB,
+        GIT_ERROR_INDEX,      GIT_ERROR_OBJECT,    GIT_ERROR_TREE,
+        GIT_ERROR_INDEXER,    GIT_ERROR_FILESYSTEM};
+    const git_error *last = git_error_last();
+
+    if (status == GIT_ELOCKED)
+        return true;
+    for (size_t i = 0; last && i < ARRAY_LENGTH(classes); i++) {
+        if (last->klass == classes[i])
+            return true;
+    }
+    return false;
+}
+
+static int fetch_failed(struct fetching *fetching, int status, const char *what,
+                        struct error *err)
 {
     const struct mirror_request *request = fetching->request;
 
+    fetching->ours = is_ours(status);
     git_fail(err, "%s %s%s%s", what, request->url, request->ref ? " " : "",
              request->ref ? request->ref : "");
     if (fetching->late) {
@@ -180,7 +206,7 @@ static int fetch_refs(struct fetching *fetching, git_remote *remote,
     return status ? fetch_failed(fetching, status, "fetch", err) : 0;
 }
 
-static int pin(struct mirror *mirror, const char *name, struct error *err)
+int mirror_pin(struct mirror *mirror, const char *name, struct error *err)
 {
     CLEANUP(git_object_cleanup) git_object *object = NULL;
     CLEANUP(git_object_cleanup) git_object *commit = NULL;
@@ -192,6 +218,33 @@ static int pin(struct mirror *mirror, const char *name, struct error *err)
     return 0;
 }
 
+/* A commit that no ref names: everything is fetched, to look for it. */
+static int fetch_commit(struct mirror *mirror, struct fetching *fetching,
+                        git_remote *remote,
+                        const git_remote_callbacks *callbacks,
+                        struct error *err)
+{
+    const struct mirror_request *request = fetching->request;
+    char heads[] = "+refs/heads/*:refs/nightjar/refs/heads/*";
+    char tags[] = "+refs/tags/*:refs/nightjar/refs/tags/*";
+    char *every[] = {heads, tags};
+
+    if (!is_commit_name(request->ref)) {
+        error_set(err, ERROR_REPOSITORY, "%s: ref '%s' not found", request->url,
+                  request->ref ? request->ref : "HEAD");
+        return error_hint(err, "name a branch, a tag or a commit that the "
+                               "repository has");
+    }
+    if (fetch_refs(fetching, remote, callbacks, every, ARRAY_LENGTH(every),
+                   err))
+        return -1;
+    if (mirror_pin(mirror, request->ref, err))
+        return error_set(err, ERROR_REPOSITORY,
+                         "%s: commit '%s' is on no branch and no tag",
+                         request->url, request->ref);
+    return 0;
+}
+
 static int fetch_all(struct mirror *mirror, struct fetching *fetching,
                      struct error *err)
 {
@@ -199,7 +252,7 @@ static int fetch_all(struct mirror *mirror, struct fetching *fetching,
     CLEANUP(git_remote_cleanup) git_remote *remote = NULL;
     git_remote_callbacks callbacks = GIT_REMOTE_CALLBACKS_INIT;
     git_proxy_options proxy = GIT_PROXY_OPTIONS_INIT;
-    CLEANUP(mem_free) char *name = NULL;
+    CLEANUP(mem_free) char *own = NULL;
     CLEANUP(mem_free) char *spec = NULL;
     const char *found;
     int status;
@@ -216,61 +269,103 @@ static int fetch_all(struct mirror *mirror, struct fetching *fetching,
     if (status)
         return fetch_failed(fetching, status, "connect to", err);
     found = advertised(remote, request->ref);
-    if (found) {
-        name = mem_string(found);
-        spec = mem_format("+%s:refs/nightjar/pinned", name);
-        if (fetch_refs(fetching, remote, &callbacks, &spec, 1, err))
-            return -1;
-        return pin(mirror, "refs/nightjar/pinned", err);
-    }
-    if (!is_commit_name(request->ref)) {
-        error_set(err, ERROR_REPOSITORY, "%s: ref '%s' not found", request->url,
-                  request->ref ? request->ref : "HEAD");
-        return error_hint(err, "name a branch, a tag or a commit that the "
-                               "repository has");
-    }
-    char heads[] = "+refs/heads/*:refs/heads/*";
-    char tags[] = "+refs/tags/*:refs/tags/*";
-    char *every[] = {heads, tags};
-
-    if (fetch_refs(fetching, remote, &callbacks, every, ARRAY_LENGTH(every),
-                   err))
+    if (!found)
+        return fetch_commit(mirror, fetching, remote, &callbacks, err);
+    own = mem_format("refs/nightjar/%s", found);
+    spec = mem_format("+%s:%s", found, own);
+    if (fetch_refs(fetching, remote, &callbacks, &spec, 1, err))
         return -1;
-    if (pin(mirror, request->ref, err))
-        return error_set(err, ERROR_REPOSITORY,
-                         "%s: commit '%s' is on no branch and no tag",
-                         request->url, request->ref);
+    if (!mirror_pin(mirror, own, err))
+        return 0;
+    fetching->ours = true;
+    return -1;
+}
+
+int mirror_fetch_ref(struct mirror *mirror,
+                     const struct mirror_request *request, bool *ours,
+                     struct error *err)
+{
+    struct fetching fetching = {.request = request};
+    /* Users of sandboxes are others, and read the objects. */
+    mode_t mask = umask(0022);
+    int status = fetch_all(mirror, &fetching, err);
+
+    umask(mask);
+    *ours = fetching.ours;
+    return status;
+}
+
+/* ---- whole ------------------------------------------------------------- */
+
+struct mirror *mirror_new(void)
+{
+    struct mirror *mirror = mem_alloc(sizeof(*mirror));
+
+    mirror->use = -1;
+    return mirror;
+}
+
+/* The mirror's objects, and ours, where new ones go. */
+static int use_own(struct mirror *mirror, struct error *err)
+{
+    CLEANUP(git_odb_cleanup) git_odb *odb = NULL;
+    git_odb_backend *loose = NULL;
+
+    if (git_odb_new(&odb) ||
+        git_odb_backend_loose(&loose, mirror->own, -1, false, 0, 0) ||
+        git_odb_add_backend(odb, loose, OWN_PRIORITY) ||
+        git_odb_add_disk_alternate(odb, mirror->objects) ||
+        git_repository_set_odb(mirror->repository, odb))
+        return git_fail(err, "objects of the task");
     return 0;
+}
+
+int mirror_attach(struct mirror *mirror, const char *directory,
+                  struct error *err)
+{
+    mode_t mask = umask(0022);
+    int status = 0;
+
+    git_repository_free(mirror->repository);
+    mirror->repository = NULL;
+    if (git_repository_open_bare(&mirror->repository, directory))
+        status = git_repository_init(&mirror->repository, directory, true);
+    umask(mask);
+    if (status)
+        return git_fail(err, "create mirror");
+    free(mirror->path);
+    free(mirror->objects);
+    mirror->path = mem_string(directory);
+    mirror->objects = mem_format("%s/objects", directory);
+    return mirror->own ? use_own(mirror, err) : 0;
 }
 
 int mirror_fetch(const struct mirror_request *request, struct mirror **mirror,
                  struct error *err)
 {
-    CLEANUP(mirror_cleanup) struct mirror *made = mem_alloc(sizeof(*made));
-    struct fetching fetching = {.request = request};
+    CLEANUP(mirror_cleanup) struct mirror *made = mirror_new();
+    bool ours;
 
-    made->path = mem_string(request->directory);
-    if (git_repository_init(&made->repository, request->directory, true))
-        return git_fail(err, "create mirror");
-    if (fetch_all(made, &fetching, err))
+    if (mirror_attach(made, request->directory, err) ||
+        mirror_fetch_ref(made, request, &ours, err))
         return -1;
     *mirror = STEAL(made);
     return 0;
 }
 
-int mirror_open(const char *directory, struct object_id commit,
-                struct mirror **mirror, struct error *err)
+int mirror_write_to(struct mirror *mirror, const char *folder,
+                    struct error *err)
 {
-    CLEANUP(mirror_cleanup) struct mirror *made = mem_alloc(sizeof(*made));
-    CLEANUP(git_tree_cleanup) git_tree *tree = NULL;
+    if (mkdir(folder, 0700) && errno != EEXIST)
+        return error_set_errno(err, ERROR_IO, errno, "mkdir %s", folder);
+    free(mirror->own);
+    mirror->own = mem_string(folder);
+    return use_own(mirror, err);
+}
 
-    made->path = mem_string(directory);
-    made->commit = commit;
-    if (git_open(directory, &made->repository, err) ||
-        git_find_tree(made->repository, commit, &tree, err))
-        return -1;
-    *mirror = STEAL(made);
-    return 0;
+const char *mirror_objects(const struct mirror *mirror)
+{
+    return mirror->objects;
 }
 
 struct object_id mirror_commit(const struct mirror *mirror)
@@ -283,7 +378,11 @@ void mirror_close(struct mirror *mirror)
     if (!mirror)
         return;
     git_repository_free(mirror->repository);
+    fd_reset(&mirror->use);
     free(mirror->path);
+    free(mirror->objects);
+    free(mirror->entry);
+    free(mirror->own);
     free(mirror);
 }
 

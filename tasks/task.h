@@ -66,7 +66,10 @@ struct model_settings {
     const char *compaction_model; /* that writes summaries; NULL: the same */
     struct model_price compaction_price; /* of that one */
     int64_t cache_key_rate; /* requests a minute that one cache key takes */
-    const char *script;     /* scripted only: path as found; may be NULL */
+    int64_t requests;       /* to its server at once; -1: no limit */
+    int64_t requests_per_minute; /* -1: no limit */
+    int64_t tokens_per_minute;   /* input + output; -1: no limit */
+    const char *script;          /* scripted only: path as found; may be NULL */
 };
 
 struct run_settings {
@@ -76,6 +79,8 @@ struct run_settings {
     int64_t budget_time_ms;       /* -1: none */
     int64_t failures_percent;     /* stop at that share; -1: never */
     bool fail_fast;
+    int64_t pilot;           /* tasks that go first; 0: none */
+    int64_t clones_per_host; /* at once */
 };
 
 enum network_mode { NETWORK_UNSET, NETWORK_NONE, NETWORK_OPEN, NETWORK_LIST };
@@ -204,6 +209,7 @@ struct task {
     const char *ref;         /* may be NULL: the remote's HEAD */
     const char *directory;   /* "." or relative, without ".." */
     int64_t depth;           /* 0: whole history */
+    int64_t fetch_age_ms;    /* of what was fetched before, to do; 0: none */
     bool submodules;
     const char *prompt;
     const char *instructions;       /* may be NULL */
@@ -220,6 +226,7 @@ struct task {
     enum changes_rule changes;
     const char *output_schema; /* text of the schema file; may be NULL */
     int64_t timeout_ms;        /* of one attempt */
+    int64_t priority;          /* higher ones start first */
     struct task_budget budget;
     struct sandbox_settings sandbox;
     struct policy policy;

@@ -60,7 +60,9 @@ static int copy_objects(int from, int to, int level, struct error *err)
         CLEANUP(fd_close) int below = -1;
         CLEANUP(fd_close) int target = -1;
 
-        if (name[0] == '.')
+        /* What another process is just writing has another name yet. */
+        if (name[0] == '.' || !strncmp(name, "tmp_", 4) ||
+            !strncmp(name, "pack_", 5))
             continue;
         below = openat(from, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (below < 0) {
@@ -81,10 +83,9 @@ static int copy_objects(int from, int to, int level, struct error *err)
     return 0;
 }
 
-static int copy_all_objects(const char *mirror, const char *workspace,
+static int copy_all_objects(const char *source, const char *workspace,
                             struct error *err)
 {
-    CLEANUP(mem_free) char *source = mem_format("%s/objects", mirror);
     CLEANUP(mem_free) char *target = mem_format("%s/.git/objects", workspace);
     CLEANUP(fd_close) int from = open(source, O_RDONLY | O_CLOEXEC);
     CLEANUP(fd_close) int to = open(target, O_RDONLY | O_CLOEXEC);
@@ -92,6 +93,37 @@ static int copy_all_objects(const char *mirror, const char *workspace,
     if (from < 0 || to < 0)
         return error_set_errno(err, ERROR_IO, errno, "open objects");
     return copy_objects(from, to, 0, err);
+}
+
+static int borrow_objects(const char *workspace, const char *from,
+                          struct error *err)
+{
+    CLEANUP(mem_free)
+    char *path = mem_format("%s/.git/objects/info/alternates", workspace);
+    CLEANUP(mem_free) char *line = mem_format("%s\n", from);
+
+    return file_replace(AT_FDCWD, path, (struct span){line, strlen(line)}, err);
+}
+
+/* Where they are borrowed, this process finds them elsewhere than commands
+ * do. */
+static int provide_objects(const struct workspace_request *request,
+                           const char *directory, git_repository *repository,
+                           struct error *err)
+{
+    const struct mirror *mirror = request->mirror;
+    CLEANUP(git_odb_cleanup) git_odb *odb = NULL;
+
+    if (!request->borrowed)
+        return copy_all_objects(mirror->objects, directory, err) ||
+                       (mirror->own &&
+                        copy_all_objects(mirror->own, directory, err))
+                   ? -1
+                   : 0;
+    if (git_repository_odb(&odb, repository) ||
+        git_odb_add_disk_alternate(odb, mirror->objects))
+        return git_fail(err, "borrow objects");
+    return borrow_objects(directory, request->borrowed, err);
 }
 
 /* A shallow mirror's list of where history ends, without which its copy
@@ -168,7 +200,7 @@ static int make_repository(const struct workspace_request *request,
     options.flags = GIT_REPOSITORY_INIT_MKDIR | GIT_REPOSITORY_INIT_NO_REINIT;
     if (git_repository_init_ext(&repository, directory, &options))
         return git_fail(err, "create workspace");
-    if (copy_all_objects(request->mirror->path, directory, err) ||
+    if (provide_objects(request, directory, repository, err) ||
         copy_shallow(request->mirror->path, directory, err) ||
         set_head(repository, request->branch, request->mirror->commit, err) ||
         set_configuration(repository, err))

@@ -1,6 +1,6 @@
 /* Workspaces: a working copy of a mirror's commit on the host's disk, with a
- * `.git` of its own (objects copied, no remote), made for one sandbox and
- * trusted by nobody afterwards.
+ * `.git` of its own (no remote), trusted by nobody afterwards. Its objects are
+ * the mirror's, borrowed, or copies.
  *
  * Contents are byte for byte those of the commit: no line-ending conversion,
  * no filter. Symlinks are made as they are; nothing is ever followed. */
@@ -16,6 +16,8 @@ struct workspace_request {
     struct object_id tree; /* a commit or tree: what the files are */
     const char *directory; /* to create, on the host, absolute */
     const char *branch;    /* name for HEAD; it points to the pinned commit */
+    const char *borrowed;  /* where commands find the mirror's objects; NULL:
+                              they are copied */
     uid_t owner;           /* who the sandbox's user is on the host */
     gid_t group;
 };

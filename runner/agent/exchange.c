@@ -5,6 +5,8 @@
 #define TOKEN_BYTES 4
 /* A token of a broken stream came in at least so many bytes. */
 #define STREAM_TOKEN_BYTES 16
+/* What a response is likely to have, to keep to a rate with. */
+#define LIKELY_OUTPUT_TOKENS 1000
 
 static int64_t bytes_since(const struct agent *agent)
 {
@@ -58,20 +60,39 @@ static int plan(struct exchange *exchange, int64_t output, struct error *err)
                        exchange->input, output, &exchange->reservation, err);
 }
 
+static int64_t likely_input(const struct exchange *exchange)
+{
+    const struct agent *agent = exchange->agent;
+
+    return exchange->conversation == agent->conversation
+               ? exchange_input_estimate(agent)
+               : exchange->input / TOKEN_BYTES;
+}
+
 static bool ask_run(struct exchange *exchange, bool last)
 {
     const struct reservation *planned = &exchange->reservation;
+    int64_t output = planned->output_tokens < LIKELY_OUTPUT_TOKENS
+                         ? planned->output_tokens
+                         : LIKELY_OUTPUT_TOKENS;
     struct link *link = exchange->agent->link;
     struct json ask = link_ask_begin(link, "reserve");
 
     put_amount(&ask, planned->input_tokens + planned->output_tokens,
                planned->cost_microusd);
+    json_member_int(&ask, "likely", likely_input(exchange) + output);
     json_member_bool(&ask, "last", last);
     return link_ask(link, &ask);
 }
 
-/* Plans and reserves. Where the run has no room for as much output, it may
- * have some for less. */
+static int stopped(struct error *err)
+{
+    return error_set(err, ERROR_INTERRUPTED, "the run is to stop");
+}
+
+/* Plans, and waits until the request may go: there is money for it, and its
+ * server is not asked too fast. Where the run has no room for as much output,
+ * it may have some for less. */
 static int reserve(struct exchange *exchange, struct error *err)
 {
     struct agent *agent = exchange->agent;
@@ -79,7 +100,8 @@ static int reserve(struct exchange *exchange, struct error *err)
 
     if (plan(exchange, output, err))
         return -1;
-    if (!budget_of_run(&agent->budget))
+    /* A replay asks no server, and pays nothing. */
+    if (!budget_of_run(&agent->budget) && clock_is_frozen())
         return 0;
     for (;;) {
         bool last = exchange->reservation.output_tokens <= BUDGET_OUTPUT_MIN;
@@ -88,6 +110,9 @@ static int reserve(struct exchange *exchange, struct error *err)
             exchange->reserved = true;
             return 0;
         }
+        agent->stop = link_asked(agent->link);
+        if (agent->stop)
+            return stopped(err);
         if (last)
             break;
         output = exchange->reservation.output_tokens / 8;
@@ -96,13 +121,13 @@ static int reserve(struct exchange *exchange, struct error *err)
         if (plan(exchange, output, err))
             return -1;
     }
-    agent->stop = link_asked(agent->link);
     return error_set(err, ERROR_BUDGET,
                      "the run's budget has no room for another request");
 }
 
+/* `throttled_ms`: how long the server wants to be left alone; or -1. */
 static void settle(struct exchange *exchange, const struct model_usage *usage,
-                   int64_t cost)
+                   int64_t cost, bool succeeded, int64_t throttled_ms)
 {
     struct agent *agent = exchange->agent;
     struct json ask;
@@ -112,7 +137,20 @@ static void settle(struct exchange *exchange, const struct model_usage *usage,
     exchange->reserved = false;
     ask = link_ask_begin(agent->link, "settle");
     put_amount(&ask, usage->input_tokens + usage->output_tokens, cost);
+    json_member_bool(&ask, "succeeded", succeeded);
+    if (throttled_ms >= 0)
+        json_member_int(&ask, "throttled_ms", throttled_ms);
     link_tell(agent->link, &ask);
+}
+
+/* A server that is asked too fast, or is full, is so for every task; one that
+ * failed, for this request. */
+static int64_t throttled_ms(const struct model_failed *failed)
+{
+    bool full = failed->status == 503 || failed->status == 529;
+
+    return full || failed->error->kind == ERROR_RATE_LIMIT ? failed->wait_ms
+                                                           : -1;
 }
 
 /* ---- what the request tells -------------------------------------------- */
@@ -155,18 +193,22 @@ static bool on_failed(void *context, const struct model_failed *failed)
     if (exchange->on_again)
         exchange->on_again(agent);
     if (failed->received) {
-        estimate.input_tokens = exchange->input / TOKEN_BYTES;
-        if (exchange->conversation == agent->conversation)
-            estimate.input_tokens = exchange_input_estimate(agent);
+        estimate.input_tokens = likely_input(exchange);
         estimate.output_tokens =
             (int64_t)(failed->received / STREAM_TOKEN_BYTES);
         cost = budget_count(&agent->budget, exchange->settings, &estimate);
     }
     note_retry(agent, failed, &estimate, cost);
-    settle(exchange, &estimate, cost);
+    settle(exchange, &estimate, cost, false, throttled_ms(failed));
     /* Nothing more is paid for once somebody has asked to stop. */
-    if (!failed->again || link_asked(agent->link) ||
-        reserve(exchange, &exchange->refused))
+    return failed->again && !link_asked(agent->link);
+}
+
+static bool on_retry(void *context)
+{
+    struct exchange *exchange = context;
+
+    if (reserve(exchange, &exchange->refused))
         return false;
     set_body(exchange); /* there may be less output left to ask for */
     return exchange->request.body.data != NULL;
@@ -216,7 +258,7 @@ static int check(const struct exchange *exchange, struct error *err)
     if (agent->exchanging)
         return error_set(err, ERROR_INTERNAL, "a request within a request");
     if (link_asked(agent->link))
-        return error_set(err, ERROR_INTERRUPTED, "the run is to stop");
+        return stopped(err);
     if (exchange->conversation && exchange->conversation->full)
         return error_set(err, ERROR_CONTEXT_LENGTH,
                          "the conversation is larger than %zu bytes",
@@ -237,6 +279,7 @@ static int send(struct exchange *exchange, struct model_reply *reply,
         .deadline = agent->deadline,
         .wake = agent->link->fd,
         .on_failed = on_failed,
+        .on_retry = on_retry,
         .on_begin = on_begin,
         .on_item = on_item,
         .context = exchange,
@@ -249,7 +292,7 @@ static int send(struct exchange *exchange, struct model_reply *reply,
     else
         status = model_respond(agent->model, &exchange->request, reply, err);
     if (status)
-        settle(exchange, &nothing, 0);
+        settle(exchange, &nothing, 0, false, -1);
     if (status && exchange->refused.kind != ERROR_NONE)
         *err = exchange->refused;
     return status;
@@ -274,6 +317,6 @@ int exchange_run(struct exchange *exchange, struct model_reply *reply,
     exchange->duration_ms = clock_elapsed_ms(began);
     exchange->cost_microusd =
         budget_count(&agent->budget, exchange->settings, &reply->usage);
-    settle(exchange, &reply->usage, exchange->cost_microusd);
+    settle(exchange, &reply->usage, exchange->cost_microusd, true, -1);
     return 0;
 }

@@ -47,7 +47,9 @@ void record_prefix(const struct agent *agent)
     CLEANUP(buffer_free) struct buffer line = {0};
     struct json json = begin(&line, "nightjar.prefix", agent->attempt);
 
-    finish(agent->link, &json);
+    /* On disk with the first response: before it, nothing is paid for. */
+    json_end(&json);
+    link_transcript(agent->link, buffer_span(&line));
 }
 
 void record_resumed(struct link *link, int64_t attempt)

@@ -317,7 +317,8 @@ static bool wait_for_retry(const struct model *model,
     if (request->on_failed)
         go_on = request->on_failed(request->context, &failed);
     return go_on && failed.again &&
-           wait_undisturbed(request->wake, failed.wait_ms);
+           wait_undisturbed(request->wake, failed.wait_ms) &&
+           (!request->on_retry || request->on_retry(request->context));
 }
 
 static int try_often(struct model *model, struct try_state *state,

@@ -74,6 +74,9 @@ struct model_request {
     int wake;         /* no waiting and no retry once it is readable; or -1 */
     /* After each failed try. False: there is to be no other one. */
     bool (*on_failed)(void *context, const struct model_failed *failed);
+    /* Before another one, when the time for it has come; it may wait longer,
+     * and change the body. False: there is to be none. May be NULL. */
+    bool (*on_retry)(void *context);
     /* The response has begun; once for each try. May be NULL. */
     void (*on_begin)(void *context);
     /* An item is whole, the response is not: what is done with it must be

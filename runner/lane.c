@@ -124,7 +124,8 @@ void lane_succeeded(struct lane *lane)
 void lane_throttled(struct lane *lane, int64_t sent, int64_t now,
                     int64_t wait_ms)
 {
-    int64_t until = now + wait_ms;
+    int64_t until =
+        now + (wait_ms < LANE_CLOSED_MS_MAX ? wait_ms : LANE_CLOSED_MS_MAX);
 
     if (until > lane->closed_until)
         lane->closed_until = until;

@@ -22,6 +22,9 @@
 
 /* Requests that waited together come back over so long. */
 #define LANE_SPREAD_MS 1000
+/* The longest that one answer closes a lane for: what wants more ends tasks,
+ * each by its own deadline, and is not waited for in silence. */
+#define LANE_CLOSED_MS_MAX 60000
 /* What may be saved up of a rate: so much of a minute. */
 #define LANE_BURST_DIVISOR 6
 

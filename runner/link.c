@@ -16,7 +16,7 @@ void link_init(struct link *link, int fd, const int *files, const char *task,
 {
     *link = (struct link){.fd = fd, .task = task, .secrets = secrets};
     for (int i = 0; i < LINK_FILES; i++)
-        link->files[i] = files[i];
+        link->files[i] = files ? files[i] : -1;
     buffer_init(&link->event, EVENT_BYTES_MAX);
 }
 

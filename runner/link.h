@@ -79,7 +79,7 @@ struct link {
     enum link_stop stop; /* that came while an answer was waited for */
 };
 
-/* `files` of LINK_FILES descriptors, the link's from now on. */
+/* `files` of LINK_FILES descriptors, the link's from now on; NULL: none. */
 void link_init(struct link *link, int fd, const int *files, const char *task,
                const struct secrets *secrets);
 void link_free(struct link *link);

@@ -149,8 +149,9 @@ static int64_t throttled_ms(const struct model_failed *failed)
 {
     bool full = failed->status == 503 || failed->status == 529;
 
-    return full || failed->error->kind == ERROR_RATE_LIMIT ? failed->wait_ms
-                                                           : -1;
+    if (!full && failed->error->kind != ERROR_RATE_LIMIT)
+        return -1;
+    return failed->again ? failed->wait_ms : 0;
 }
 
 /* ---- what the request tells -------------------------------------------- */

@@ -43,7 +43,7 @@ static void test_lease(void)
     tap_ok(gate_next(&gate, 1000, &answer) && answer.leader && answer.slot == 3,
            "so does the first of another prefix");
     silent(1000, "the others wait");
-    tap_int(gate_deadline(&gate), 1000 + GATE_LEASE_MS, "so long");
+    tap_int(gate_deadline(&gate, 1000), 1000 + GATE_LEASE_MS, "so long");
     gate_began(&gate, 0, 1500);
     tap_ok(gate_next(&gate, 1500, &answer) && !answer.leader &&
                answer.position == 1 && answer.waited_ms == 500,
@@ -85,10 +85,25 @@ static void test_cold_again(void)
     gate_free(&gate);
 }
 
+static int ask(size_t slot, int64_t tokens, int64_t cost, bool last)
+{
+    const struct gate_request request = {.amount = {tokens, cost},
+                                         .last = last};
+
+    return gate_reserve(&gate, slot, &request, 0);
+}
+
 static void reserve(size_t slot, int64_t tokens, bool last)
 {
-    tap_int(gate_reserve(&gate, slot, (struct gate_amount){tokens, 0}, last, 0),
-            0, "slot %zu asks for %lld", slot, (long long)tokens);
+    tap_int(ask(slot, tokens, 0, last), 0, "slot %zu asks for %lld", slot,
+            (long long)tokens);
+}
+
+static void settle(size_t slot, int64_t tokens, int64_t cost)
+{
+    const struct gate_result result = {{tokens, cost}, true, -1};
+
+    gate_settle(&gate, slot, &result, 0);
 }
 
 static void test_money(void)
@@ -102,10 +117,10 @@ static void test_money(void)
     answers(0, 1, true, "which fits");
     reserve(2, 1, true);
     silent(0, "no room: wait for who has reserved");
-    gate_settle(&gate, 0, (struct gate_amount){59, 0});
+    settle(0, 59, 0);
     answers(0, 2, true, "it took less");
     tap_int(gate.spent.tokens, 59, "what was spent");
-    gate_settle(&gate, 2, (struct gate_amount){1, 0});
+    settle(2, 1, 0);
     gate_leave(&gate, 1);
     tap_int(gate.spent.tokens, 100,
             "what a lost worker had reserved counts as spent");
@@ -122,23 +137,141 @@ static void test_wrong(void)
     memset(key, 'k', sizeof(key) - 1);
     key[sizeof(key) - 1] = '\0';
     tap_int(gate_lease(&gate, 0, key, 0), -1, "a key that is too long");
-    tap_int(gate_reserve(&gate, 0, (struct gate_amount){-1, 0}, true, 0), -1,
-            "less than nothing");
-    tap_int(gate_reserve(&gate, 0, (struct gate_amount){INT64_MAX, INT64_MAX},
-                         true, 0),
-            0, "more than there can be");
-    tap_int(gate_reserve(&gate, 0, (struct gate_amount){1, 1}, true, 0), -1,
-            "a question before the answer");
+    tap_int(ask(0, -1, 0, true), -1, "less than nothing");
+    tap_int(ask(0, INT64_MAX, INT64_MAX, true), 0, "more than there can be");
+    tap_int(ask(0, 1, 1, true), -1, "a question before the answer");
     answers(0, 0, false, "does not fit");
-    gate_settle(&gate, 0, (struct gate_amount){INT64_MAX, -5});
-    gate_settle(&gate, 0, (struct gate_amount){INT64_MAX, INT64_MAX});
+    settle(0, INT64_MAX, -5);
+    settle(0, INT64_MAX, INT64_MAX);
     tap_ok(gate.spent.tokens == INT64_MAX && gate.spent.cost_microusd > 0,
            "sums stay within their type");
     gate_free(&gate);
 }
 
+/* ---- lanes ------------------------------------------------------------- */
+
+static int ask_lane(size_t slot, struct gate_lane *lane, int64_t likely,
+                    int64_t now)
+{
+    const struct gate_request request = {
+        .lane = lane, .amount = {1, 1}, .likely = likely, .last = true};
+
+    return gate_reserve(&gate, slot, &request, now);
+}
+
+static void test_lanes(void)
+{
+    const struct lane_limits two = {2, -1, -1};
+    const struct gate_result too_fast = {{0, 0}, false, 500};
+    const struct gate_result good = {{1, 1}, true, -1};
+    struct gate_lane *lane;
+    struct gate_answer answer;
+
+    start(4, -1, -1);
+    lane = gate_lane(&gate, "server", &two, 0);
+    tap_ok(lane == gate_lane(&gate, "server", &two, 0), "one of a name");
+    for (size_t i = 4; i-- > 0;)
+        tap_int(ask_lane(i, lane, 10, 0), 0, "slot %zu asks", i);
+    answers(0, 3, true, "who came first");
+    answers(0, 2, true, "and next");
+    silent(0, "two at once");
+    tap_int(gate_deadline(&gate, 0), CLOCK_NEVER, "time is no help");
+    tap_int(ask_lane(3, lane, 10, 0), -1, "who is in it cannot ask again");
+    gate_settle(&gate, 3, &too_fast, 100);
+    silent(599, "too fast for one is too fast for all");
+    tap_int(gate_deadline(&gate, 100), CLOCK_NEVER, "one is still in flight");
+    gate_settle(&gate, 2, &good, 300);
+    tap_int(gate_deadline(&gate, 300), 600, "until then");
+    answers(600, 1, true, "then the next");
+    silent(600, "not all at once");
+    gate_leave(&gate, 1);
+    silent(600, "one after another");
+    answers(gate_deadline(&gate, 600), 0, true, "in turn");
+    tap_int(gate_enter(&gate, 2, lane, 2000), 0, "a clone");
+    answers(2000, 2, true, "goes the same way");
+    tap_int(ask_lane(3, lane, 10, 2000), 0, "one more");
+    silent(2000, "the lane is full");
+    tap_ok(gate_refuse(&gate, 2000, &answer) && answer.slot == 3 && !answer.yes,
+           "a run that stops lets nobody wait");
+    tap_ok(!gate_refuse(&gate, 2000, &answer), "that was all");
+    gate_free(&gate);
+}
+
+/* ---- the ledger --------------------------------------------------------- */
+
+static uint64_t state;
+
+static uint64_t next(uint64_t below)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state % below;
+}
+
+#define SLOTS 64
+#define CAP 100000
+
+/* One run: tasks that ask for as much as they may need, take some of it, ask
+ * for less, or are killed. */
+static bool never_above(uint64_t seed)
+{
+    int64_t taken = 0; /* what servers would bill */
+    int64_t held[SLOTS] = {0};
+    bool asked[SLOTS] = {false};
+    bool good = true;
+
+    state = seed * 2654435761U + 1;
+    start(SLOTS, CAP, CAP);
+    for (int i = 0; i < 4000 && good; i++) {
+        size_t slot = next(SLOTS);
+        struct gate_answer answer;
+
+        if (held[slot] && next(10) == 0) {
+            taken += held[slot]; /* it was killed: all may have been billed */
+            held[slot] = 0;
+            gate_leave(&gate, slot);
+        } else if (held[slot]) {
+            int64_t used = (int64_t)next((uint64_t)held[slot] + 1);
+
+            taken += used;
+            held[slot] = 0;
+            settle(slot, used, used);
+        } else if (!asked[slot]) {
+            int64_t amount = 1 + (int64_t)next(CAP / 20);
+
+            gate.slots[slot].asked.tokens = 0;
+            asked[slot] = !ask(slot, amount, amount, next(2));
+        } else if (next(20) == 0) {
+            asked[slot] = false;
+            gate_leave(&gate, slot);
+        }
+        while (gate_next(&gate, i, &answer)) {
+            asked[answer.slot] = false;
+            if (answer.yes)
+                held[answer.slot] = gate.slots[answer.slot].reserved.tokens;
+        }
+        good = taken <= CAP && gate.spent.tokens <= CAP &&
+               gate.spent.tokens + gate.reserved.tokens <= CAP &&
+               gate.spent.tokens >= taken;
+    }
+    gate_free(&gate);
+    return good && taken > 0;
+}
+
+static void test_ledger(void)
+{
+    int good = 0;
+
+    for (uint64_t trial = 1; trial <= 1000; trial++)
+        good += never_above(trial);
+    tap_int(good, 1000, "never above the cap, in 1,000 runs of 64 tasks");
+}
+
 int main(void)
 {
+    test_lanes();
+    test_ledger();
     test_lease();
     test_leader_lost();
     test_cold_again();

@@ -38,6 +38,18 @@ static void must(bool held, const char *what)
     }
 }
 
+/* As worker_start opens it. */
+static int open_transcript(struct scene *scene)
+{
+    CLEANUP(fd_close)
+    int folder = run_directory_task(&scene->directory, TASK, &err);
+    int file = openat(folder, "transcript.jsonl",
+                      O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+
+    must(file >= 0, "transcript");
+    return file;
+}
+
 static void open_scene(struct scene *scene)
 {
     static int number;
@@ -54,7 +66,7 @@ static void open_scene(struct scene *scene)
                                     .pidfd = -1,
                                     .socket = ends[0],
                                     .artifact_fd = -1,
-                                    .transcript = -1};
+                                    .transcript = open_transcript(scene)};
     buffer_init(&scene->worker.received,
                 LINK_TRANSCRIPT_MAX + 2 * WORKER_RECEIVE_BYTES);
     buffer_init(&scene->events, (size_t)16 << 20);
@@ -89,9 +101,9 @@ static size_t root_length;
 static int note(const char *path, const struct stat *info, int type,
                 struct FTW *place)
 {
-    (void)info;
     (void)place;
-    if (type != FTW_D)
+    if (type != FTW_D &&
+        (info->st_size || !strstr(path, "/transcript.jsonl")))
         buffer_addf(&found, "%s ", path + root_length + 1);
     return 0;
 }
@@ -186,7 +198,7 @@ static void work(int fd, const struct secrets *secrets)
 
     for (size_t i = 0; i < 700000; i++)
         text[i] = large[i % 10];
-    link_init(&link, fd, TASK, secrets);
+    link_init(&link, fd, NULL, TASK, secrets);
     event = link_begin(&link, "attempt_started");
     json_member_int(&event, "attempt", 2);
     json_member_string(&event, "note", "has hunter22 in it");
@@ -509,7 +521,7 @@ static void test_event_too_long(void)
 
     memset(text, 'x', EVENT_BYTES_MAX);
     open_scene(&scene);
-    link_init(&link, dup(scene.end), TASK, &secrets);
+    link_init(&link, dup(scene.end), NULL, TASK, &secrets);
     event = link_begin(&link, "turn_finished");
     json_member_string(&event, "x", text);
     link_send(&link, &event);
@@ -523,12 +535,12 @@ static void test_lost_folder(void)
 {
     struct scene scene;
     const struct worker_handler handler = {on_event, on_ask, &scene};
-    struct link_head head = {LINK_TRANSCRIPT, 2};
+    struct link_head head = {LINK_ARTIFACT, 8};
 
     open_scene(&scene);
     file_remove_tree(scene.directory.fd, "tasks", &err);
     must(send(scene.end, &head, sizeof(head), 0) == sizeof(head), "send");
-    must(send(scene.end, "{}", 2, 0) == 2, "send");
+    must(send(scene.end, "final.md", 8, 0) == 8, "send");
     tap_int(worker_receive(&scene.worker, &scene.directory, &handler, &err), -1,
             "no folder for tasks");
     tap_string(err.text, "mkdir tasks/" TASK ": No such file or directory",
@@ -546,7 +558,7 @@ static void test_asked(void)
     struct link link;
 
     open_scene(&scene);
-    link_init(&link, dup(scene.end), TASK, &secrets);
+    link_init(&link, dup(scene.end), NULL, TASK, &secrets);
     tap_int(link_asked(&link), LINK_GO_ON, "nobody asked");
     must(send(scene.worker.socket, "b", 1, 0) == 1, "send");
     tap_int(link_asked(&link), LINK_STOP_BUDGET, "asked to stop");
@@ -575,7 +587,7 @@ static void test_gone(void)
     if (!child) {
         struct link link;
 
-        link_init(&link, scene.end, TASK, &secrets);
+        link_init(&link, scene.end, NULL, TASK, &secrets);
         link_transcript(&link, SPAN("{}"));
         _exit(7);
     }

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "runner/lingering.h"
+#include "runner/task_record.h"
 #include "tasks/checkout.h"
 #include "tasks/event.h"
 #include "tasks/workspace.h"
@@ -39,6 +40,16 @@ static void make_environment(struct place *place)
     for (size_t i = 0; i < task->variables.count; i++)
         environment_set(variables, task->variables.items[i].name,
                         task->variables.items[i].value);
+    task_record_variables(task, sandbox_home(place->sandbox), variables);
+}
+
+/* Before any command has run in it. */
+static int write_record(const struct place_request *request,
+                        const struct place *place, struct error *err)
+{
+    CLEANUP(mem_free) char *home = mem_format("%s/home", place->scratch);
+
+    return request->existing ? 0 : task_record_write(place->task, home, err);
 }
 
 /* ---- network ------------------------------------------------------------ */
@@ -406,7 +417,7 @@ int place_open(const struct place_request *request, struct place *place,
         return error_set_errno(err, ERROR_IO, errno, "dup");
     if ((place->lower.path && !request->existing &&
          change_files(request, place, err)) ||
-        check_directory(place, err))
+        check_directory(place, err) || write_record(request, place, err))
         return -1;
     make_environment(place);
     note_sandbox(request, sandbox_state(place->sandbox));

@@ -1,328 +1,18 @@
 #include "tasks/manifest_expand.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 
 #include "base/memory.h"
-#include "base/secret.h"
-#include "tasks/manifest_matrix.h"
-#include "tasks/manifest_rules.h"
+#include "tasks/expand_work.h"
+#include "tasks/manifest_for.h"
 #include "tasks/manifest_template.h"
-#include "tasks/suggest.h"
+#include "tasks/manifest_values.h"
 
-#define KNOWN_SHOWN_MAX 12
 #define HINT_BYTES_MAX 2000
-
-struct work;
-
-/* A text of a task that may hold templates. */
-struct slot {
-    const char *key;
-    struct source_text source; /* as written, or a file's text */
-    bool inherited;            /* written under `defaults` */
-    bool failed;               /* told once: not again for each cell */
-    const char *shared;        /* the result, when all cells have the same */
-    size_t maximum;            /* bytes of the result */
-    const char *(*rule)(const char *text);
-    const char *(*finish)(struct work *work, const char *text);
-};
-
-enum {
-    SLOT_REPO,
-    SLOT_REF,
-    SLOT_DIRECTORY,
-    SLOT_PROMPT,
-    SLOT_INSTRUCTIONS,
-    SLOT_ID,
-    SLOT_OUTPUT_SCHEMA,
-    SLOTS
-};
-
-/* One item of `tasks`. */
-struct work {
-    struct expansion *expansion;
-    struct reader *reader;
-    const struct task_source *source;
-    const struct yaml_node *node;
-    size_t number;
-    struct matrix matrix;
-    struct slot slots[SLOTS];
-    /* Matrix keys, params, task.id: names in templates, variables, values of
-     * the cell at hand. */
-    const char **names;
-    const char **variables;
-    const char **values;
-    size_t name_count;
-    const char *cell; /* the cell's name */
-};
+/* What of a record may stand within other texts: one line, not long. */
+#define INLINE_MAX 200
 
 static const struct yaml_place tasks_place = {NULL, "tasks", 0};
-static const struct yaml_place defaults_place = {NULL, "defaults", 0};
-
-static void slot_problem(struct work *work, struct slot *slot, const char *hint,
-                         const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-
-/* At the slot's node, or at the task if nothing was written. */
-static void slot_problem(struct work *work, struct slot *slot, const char *hint,
-                         const char *format, ...)
-{
-    struct yaml_place task = {&tasks_place, NULL, work->number};
-    struct yaml_place place = {slot->inherited ? &defaults_place : &task,
-                               slot->key, 0};
-    CLEANUP(mem_free) char *text = NULL;
-    va_list arguments;
-
-    slot->failed = true;
-    va_start(arguments, format);
-    text = mem_vformat(format, arguments);
-    va_end(arguments);
-    reader_problem(work->reader,
-                   slot->source.node ? slot->source.node : work->node, &place,
-                   hint, "%s", text);
-}
-
-static void slot_expected(struct work *work, struct slot *slot,
-                          const char *expected, const char *got)
-{
-    struct buffer shown;
-
-    buffer_init(&shown, HINT_BYTES_MAX);
-    yaml_show(&shown, got, strlen(got));
-    slot_problem(work, slot, NULL, "expected %s, got %s", expected, shown.data);
-    buffer_free(&shown);
-}
-
-/* ---- what becomes of the texts ----------------------------------------- */
-
-static const char *finish_repo(struct work *work, const char *text)
-{
-    if (!repo_is_path(text))
-        return text;
-    return path_join(work->reader->arena, work->expansion->directory, text);
-}
-
-static const char *finish_directory(struct work *work, const char *text)
-{
-    const char *path = path_join(work->reader->arena, "", text);
-
-    return path[1] ? path + 1 : ".";
-}
-
-static const char *rule_not_blank(const char *text)
-{
-    return text[strspn(text, " \t\n")] ? NULL : "a text that is not blank";
-}
-
-static const char *current_repo(struct work *work, struct slot *slot)
-{
-    struct expansion *expansion = work->expansion;
-
-    if (!expansion->current_repo)
-        expansion->current_repo =
-            work_tree_of(work->reader->arena, expansion->directory);
-    if (*expansion->current_repo)
-        return expansion->current_repo;
-    slot_problem(work, slot, "name a repository with \"repo\"",
-                 "the manifest is in no git work tree");
-    return NULL;
-}
-
-/* ---- templates --------------------------------------------------------- */
-
-/* What may be written instead of an unknown name. */
-static char *name_hint(const struct template_scope *scope, const char *name)
-{
-    const char *near = suggest(name, scope->names, scope->count);
-    struct buffer hint;
-
-    if (near)
-        return mem_format("did you mean \"%s\"?", near);
-    if (!scope->count)
-        return mem_string("there is no matrix and there are no params");
-    buffer_init(&hint, HINT_BYTES_MAX);
-    buffer_add_string(&hint, "known here: ");
-    for (size_t i = 0; i < scope->count && i < KNOWN_SHOWN_MAX; i++)
-        buffer_addf(&hint, "%s%s", i ? ", " : "", scope->names[i]);
-    if (scope->count > KNOWN_SHOWN_MAX)
-        buffer_add_string(&hint, ", ...");
-    return buffer_steal(&hint);
-}
-
-static void template_problem(struct work *work, struct slot *slot,
-                             const struct template_scope *scope,
-                             enum template_status status, const char *name)
-{
-    CLEANUP(mem_free) char *hint = NULL;
-    struct buffer shown;
-
-    buffer_init(&shown, HINT_BYTES_MAX);
-    yaml_show(&shown, name, strlen(name));
-    if (status == TEMPLATE_OPEN) {
-        slot_problem(work, slot,
-                     "to write \"{{\" itself, put it into a parameter",
-                     "\"{{\" without \"}}\"");
-    } else if (status == TEMPLATE_UNKNOWN) {
-        hint = name_hint(scope, name);
-        slot_problem(work, slot, hint, "unknown name %s in a template",
-                     shown.data);
-    } else if (status == TEMPLATE_UNSET) {
-        slot_problem(work, slot, "give it one in every entry of include",
-                     "%s has no value in the cell \"%s\"", shown.data,
-                     work->cell);
-    } else {
-        slot_problem(work, slot, NULL,
-                     "longer than %zu bytes with its templates expanded",
-                     slot->maximum);
-    }
-    buffer_free(&shown);
-}
-
-/* The text with its templates expanded, in the arena; NULL after a problem. */
-static const char *expand_text(struct work *work, struct slot *slot)
-{
-    /* task.id, the last name, is not there yet while the id is made. */
-    struct template_scope scope = {work->names, work->values,
-                                   work->name_count -
-                                       (slot == &work->slots[SLOT_ID])};
-    char name[TEMPLATE_NAME_MAX];
-    enum template_status status;
-    struct buffer out;
-    const char *text = NULL;
-
-    buffer_init(&out, slot->maximum);
-    status = template_expand(slot->source.text, &scope, &out, name);
-    if (status == TEMPLATE_GOOD) {
-        text = arena_bytes(work->reader->arena, out.data, out.length);
-        work->expansion->bytes += out.length;
-    } else {
-        template_problem(work, slot, &scope, status, name);
-    }
-    buffer_free(&out);
-    return text;
-}
-
-/* The slot's text for the cell at hand; NULL: not set, or after a problem. */
-static const char *resolve(struct work *work, struct slot *slot)
-{
-    const char *text = slot->source.text;
-    const char *expected;
-    const char *kind;
-    bool shared;
-
-    if (slot->failed || slot->shared || !text)
-        return slot->failed ? NULL : slot->shared;
-    shared = !template_has(text);
-    if (!shared)
-        text = expand_text(work, slot);
-    if (!text)
-        return NULL;
-    expected = slot->rule ? slot->rule(text) : NULL;
-    if (expected) {
-        slot_expected(work, slot, expected, text);
-        return NULL;
-    }
-    if (!shared && secret_find((struct span){text, strlen(text)}, &kind).data) {
-        slot_problem(work, slot, NULL, "looks like a %s once expanded", kind);
-        return NULL;
-    }
-    if (slot->finish)
-        text = slot->finish(work, text);
-    if (shared)
-        slot->shared = text;
-    return text;
-}
-
-/* ---- preparing --------------------------------------------------------- */
-
-static void set_slot(struct work *work, int index, struct slot slot)
-{
-    const struct task_source *defaults = work->expansion->defaults;
-    const struct source_text inheritable[] = {
-        defaults->repo,         defaults->ref,         defaults->directory,
-        defaults->prompt,       defaults->prompt_file, defaults->instructions,
-        defaults->output_schema};
-
-    for (size_t i = 0; slot.source.node && i < ARRAY_LENGTH(inheritable); i++)
-        slot.inherited |= inheritable[i].node == slot.source.node;
-    slot.failed = slot.source.node && !slot.source.text;
-    work->slots[index] = slot;
-}
-
-/* A file's text in the place of its name. */
-static struct named_file *read_named(struct work *work, struct slot *slot)
-{
-    struct expansion *expansion = work->expansion;
-    struct named_file *file =
-        named_file_read(&expansion->files, work->reader->arena,
-                        expansion->directory, slot->source.text);
-    struct buffer shown;
-
-    if (!file->fault)
-        return file;
-    buffer_init(&shown, HINT_BYTES_MAX);
-    yaml_show(&shown, slot->source.text, strlen(slot->source.text));
-    slot_problem(work, slot, NULL, "cannot use the file %s: %s", shown.data,
-                 file->fault);
-    buffer_free(&shown);
-    return NULL;
-}
-
-static void set_prompt(struct work *work)
-{
-    const struct task_source *source = work->source;
-    bool from_file = source->prompt_file.node;
-    struct slot *slot = &work->slots[SLOT_PROMPT];
-    struct named_file *file;
-
-    set_slot(work, SLOT_PROMPT,
-             (struct slot){.key = from_file ? "prompt_file" : "prompt",
-                           .source =
-                               from_file ? source->prompt_file : source->prompt,
-                           .rule = rule_not_blank,
-                           .maximum = MANIFEST_TEXT_MAX});
-    if (!slot->source.node)
-        slot_problem(work, slot, NULL,
-                     "\"prompt\" or \"prompt_file\" is required");
-    if (!from_file || slot->failed)
-        return;
-    file = read_named(work, slot);
-    slot->source.text = file ? file->text : NULL;
-}
-
-static void set_slots(struct work *work)
-{
-    const struct task_source *source = work->source;
-
-    set_slot(work, SLOT_REPO,
-             (struct slot){.key = "repo",
-                           .source = source->repo,
-                           .rule = rule_repo,
-                           .finish = finish_repo,
-                           .maximum = 4000});
-    set_slot(work, SLOT_REF,
-             (struct slot){.key = "ref",
-                           .source = source->ref,
-                           .rule = rule_ref,
-                           .maximum = 1000});
-    set_slot(work, SLOT_DIRECTORY,
-             (struct slot){.key = "directory",
-                           .source = source->directory,
-                           .rule = rule_directory,
-                           .finish = finish_directory,
-                           .maximum = 4000});
-    set_slot(work, SLOT_INSTRUCTIONS,
-             (struct slot){.key = "instructions",
-                           .source = source->instructions,
-                           .rule = rule_not_blank,
-                           .maximum = MANIFEST_TEXT_MAX});
-    set_slot(work, SLOT_ID,
-             (struct slot){.key = "id",
-                           .source = source->id,
-                           .rule = rule_id,
-                           .maximum = 4000});
-    set_prompt(work);
-}
 
 /* "matrix" "a-b" gives the name "matrix.a-b", the variable
  * "NIGHTJAR_MATRIX_A_B". */
@@ -346,13 +36,17 @@ static void add_name(struct work *work, const char *kind, const char *name,
 static void add_names(struct work *work)
 {
     const struct environment *params = work->expansion->params;
-    size_t most = work->matrix.key_count + params->count + 1;
+    size_t most =
+        work->matrix.key_count + work->records.name_count + params->count + 1;
 
     work->names = mem_array(most, sizeof(*work->names));
     work->variables = mem_array(most, sizeof(*work->variables));
     work->values = mem_array(most, sizeof(*work->values));
+    work->shown = mem_array(most, sizeof(*work->shown));
     for (size_t i = 0; i < work->matrix.key_count; i++)
         add_name(work, "matrix", work->matrix.keys[i], NULL);
+    for (size_t i = 0; i < work->records.name_count; i++)
+        add_name(work, "item", work->records.names[i], NULL);
     for (size_t i = 0; i < params->count; i++)
         add_name(work, "param", params->items[i].name, params->items[i].value);
     add_name(work, "task", "id", NULL);
@@ -384,11 +78,11 @@ static const char *read_output_schema(struct work *work)
     struct slot *slot = &work->slots[SLOT_OUTPUT_SCHEMA];
     struct named_file *file = NULL;
 
-    set_slot(work, SLOT_OUTPUT_SCHEMA,
+    slot_set(work, SLOT_OUTPUT_SCHEMA,
              (struct slot){.key = "output_schema",
                            .source = work->source->output_schema});
     if (slot->source.text)
-        file = read_named(work, slot);
+        file = slot_read_named(work, slot);
     if (!file)
         return NULL;
     named_file_check_json(file, work->reader->arena);
@@ -455,6 +149,8 @@ static const char *made_id(struct work *work)
         if (work->values[i])
             add_id_part(&out, work->values[i]);
     }
+    if (work->each)
+        add_id_part(&out, for_identity(work));
     if (out.dropped)
         slot_problem(work, slot, "give the task an id",
                      "the id made from name and matrix is longer than %d bytes",
@@ -467,16 +163,48 @@ static const char *made_id(struct work *work)
 
 static struct environment make_variables(struct work *work)
 {
+    size_t items = work->matrix.key_count;
+    size_t end = items + work->records.name_count;
     struct environment variables = {0};
 
-    variables.items = arena_array(work->reader->arena, work->name_count,
-                                  sizeof(*variables.items));
+    variables.items =
+        arena_array(work->reader->arena, work->name_count - (end - items),
+                    sizeof(*variables.items));
     for (size_t i = 0; i < work->name_count; i++) {
-        if (work->values[i])
+        /* Those of a record are made where its files are. */
+        if (work->values[i] && (i < items || i >= end))
             variables.items[variables.count++] = (struct environment_variable){
                 work->variables[i], work->values[i]};
     }
     return variables;
+}
+
+/* Of a list of repositories, some lines have a ref and some have none. */
+static bool has_ref(const struct work *work)
+{
+    const struct slot *ref = &work->slots[SLOT_REF];
+
+    return ref->source.node || !ref->source.text ||
+           records_value(&work->records, work->row, "ref");
+}
+
+static struct environment make_record(const struct work *work)
+{
+    const struct records *records = &work->records;
+    struct environment record = {0};
+
+    if (!work->each)
+        return record;
+    record.items = arena_array(work->reader->arena, records->name_count,
+                               sizeof(*record.items));
+    for (size_t i = 0; i < records->name_count; i++) {
+        const char *value = records_cell(records, work->row, i);
+
+        if (value)
+            record.items[record.count++] =
+                (struct environment_variable){records->names[i], value};
+    }
+    return record;
 }
 
 static void fill_task(struct work *work, struct task *task)
@@ -486,21 +214,24 @@ static void fill_task(struct work *work, struct task *task)
 
     *task_id = NULL;
     if (!slots[SLOT_ID].failed)
-        *task_id = slots[SLOT_ID].source.node ? resolve(work, &slots[SLOT_ID])
-                                              : made_id(work);
+        *task_id = slots[SLOT_ID].source.node
+                       ? slot_resolve(work, &slots[SLOT_ID])
+                       : made_id(work);
     task->id = *task_id;
+    work->shown[work->name_count - 1] = *task_id;
     /* So that an id that could not be made is not told again for each use. */
     if (!task->id)
         *task_id = "";
     task->matrix_cell = work->cell;
-    task->repo = slots[SLOT_REPO].source.node || slots[SLOT_REPO].failed
-                     ? resolve(work, &slots[SLOT_REPO])
-                     : current_repo(work, &slots[SLOT_REPO]);
-    task->ref = resolve(work, &slots[SLOT_REF]);
-    task->directory = resolve(work, &slots[SLOT_DIRECTORY]);
-    task->prompt = resolve(work, &slots[SLOT_PROMPT]);
-    task->instructions = resolve(work, &slots[SLOT_INSTRUCTIONS]);
+    task->repo = slots[SLOT_REPO].source.text || slots[SLOT_REPO].failed
+                     ? slot_resolve(work, &slots[SLOT_REPO])
+                     : slot_current_repo(work, &slots[SLOT_REPO]);
+    task->ref = has_ref(work) ? slot_resolve(work, &slots[SLOT_REF]) : NULL;
+    task->directory = slot_resolve(work, &slots[SLOT_DIRECTORY]);
+    task->prompt = slot_resolve(work, &slots[SLOT_PROMPT]);
+    task->instructions = slot_resolve(work, &slots[SLOT_INSTRUCTIONS]);
     task->variables = make_variables(work);
+    task->record = make_record(work);
 }
 
 static void keep_origin(struct work *work, bool good_id)
@@ -542,24 +273,88 @@ static int check_limits(struct work *work, const struct task *task)
     return -1;
 }
 
+/* What may stand within another text as it is. */
+static bool is_inline(const char *value)
+{
+    size_t length = strlen(value);
+
+    return length <= INLINE_MAX && !strchr(value, '\n') &&
+           text_find_control(value, length) == TEXT_IS_CLEAN;
+}
+
+/* Foreign text is not joined to the prompt: where it is long, its name stands
+ * for it, and the record follows as data. */
+static void set_record(struct work *work, size_t row)
+{
+    size_t at = work->matrix.key_count;
+
+    work->row = row;
+    for (size_t i = 0; i < work->records.name_count; i++) {
+        const char *value = records_cell(&work->records, row, i);
+
+        work->values[at + i] = work->shown[at + i] = value;
+        if (!value || is_inline(value))
+            continue;
+        work->values[at + i] = NULL;
+        work->shown[at + i] =
+            arena_format(work->reader->arena, "`%s` of the record below",
+                         work->records.names[i]);
+    }
+}
+
+static void set_cell(struct work *work, size_t cell)
+{
+    struct matrix *matrix = &work->matrix;
+    struct arena *arena = work->reader->arena;
+    const char *name = matrix_cell(matrix, cell, arena);
+
+    for (size_t k = 0; k < matrix->key_count; k++)
+        work->values[k] = matrix->cells[cell * matrix->key_count + k];
+    if (work->each)
+        name = *name ? arena_format(arena, "%s, %s", for_identity(work), name)
+                     : for_identity(work);
+    work->cell = name;
+}
+
 static int expand_cells(struct work *work)
 {
     struct task common = common_task(work);
-    struct matrix *matrix = &work->matrix;
+    size_t rows = work->each ? work->records.count : 1;
 
-    for (size_t cell = 0; cell < matrix->count; cell++) {
+    for (size_t i = 0; i < rows * work->matrix.count; i++) {
         struct task *task = plan_add(work->expansion->plan);
 
         if (check_limits(work, task))
             return -1;
-        for (size_t k = 0; k < matrix->key_count; k++)
-            work->values[k] = matrix->cells[cell * matrix->key_count + k];
-        work->cell = matrix_cell(matrix, cell, work->reader->arena);
+        if (work->each)
+            set_record(work, i / work->matrix.count);
+        set_cell(work, i % work->matrix.count);
+        for (size_t k = 0; k < work->name_count; k++) {
+            if (k < work->matrix.key_count ||
+                k >= work->matrix.key_count + work->records.name_count)
+                work->shown[k] = work->values[k];
+        }
         *task = common;
         fill_task(work, task);
         keep_origin(work, task->id != NULL);
     }
     return 0;
+}
+
+/* A list of repositories says whose task it is. */
+static void set_repository(struct work *work)
+{
+    struct slot *repo = &work->slots[SLOT_REPO];
+    struct slot *ref = &work->slots[SLOT_REF];
+
+    if (!work->each || !work->source->each.repos)
+        return;
+    if (!repo->source.node)
+        repo->source.text = "{{ item.repo }}";
+    for (size_t i = 0; i < work->records.count && !ref->source.node; i++) {
+        if (records_value(&work->records, i, "ref"))
+            ref->source.text = "{{ item.ref }}";
+    }
 }
 
 int expand_task(struct expansion *expansion, const struct task_source *source,
@@ -574,16 +369,20 @@ int expand_task(struct expansion *expansion, const struct task_source *source,
     struct yaml_place matrix_place = {&place, "matrix", 0};
     int status = 0;
 
+    slots_set(&work);
     if (!matrix_read(work.reader, source->matrix, &matrix_place,
-                     &work.matrix)) {
-        set_slots(&work);
+                     &work.matrix) &&
+        !for_read(&work)) {
+        set_repository(&work);
         add_names(&work);
         status = expand_cells(&work);
     }
     free(work.names);
     free(work.variables);
     free(work.values);
+    free(work.shown);
     matrix_free(&work.matrix);
+    records_free(&work.records);
     return status;
 }
 

@@ -23,6 +23,17 @@ struct source_text {
     const struct yaml_node *node; /* NULL: not set */
 };
 
+/* What a task is done for. */
+struct for_source {
+    const struct yaml_node *items; /* a file's name or a list; NULL: not set */
+    const char *repos;             /* a file's name; NULL: not set */
+    struct strings files;          /* globs */
+    int64_t group;                 /* files of one record, at most */
+    bool by_folder;                /* and of one folder */
+    const struct yaml_node *exclude; /* NULL: none */
+    const struct yaml_node *include;
+};
+
 /* A task as written, before its matrix is expanded. */
 struct task_source {
     struct task task; /* what needs no more work */
@@ -35,6 +46,7 @@ struct task_source {
     struct source_text instructions;
     struct source_text output_schema;
     const struct yaml_node *matrix; /* NULL: none */
+    struct for_source each;         /* `for` */
 };
 
 /* A whole manifest. */
@@ -72,6 +84,8 @@ enum field_type {
     FIELD_STEPS,    /* list of steps: struct task_steps */
     FIELD_RULES,    /* list of rules: the struct policy around it */
     FIELD_MATRIX,   /* const struct yaml_node * */
+    FIELD_ITEMS,    /* a text or a list: const struct yaml_node * */
+    FIELD_ENTRIES,  /* list of maps of texts: const struct yaml_node * */
     FIELD_TASKS,    /* const struct yaml_node * */
     FIELD_TYPES
 };

@@ -375,7 +375,8 @@ static void read_value(struct reader *reader, const struct field *field,
         [FIELD_TEXTS] = read_texts,     [FIELD_PAIRS] = read_pairs,
         [FIELD_BLOCK] = read_map,       [FIELD_STEPS] = read_steps,
         [FIELD_RULES] = read_rules,     [FIELD_MATRIX] = read_node,
-        [FIELD_TASKS] = read_node,
+        [FIELD_TASKS] = read_node,      [FIELD_ITEMS] = read_node,
+        [FIELD_ENTRIES] = read_node,
     };
     struct value value = {field, node, place, target_of(field, base), base};
 

@@ -227,6 +227,24 @@ static void write_entries(struct json *json, const char *key,
     json_end(json);
 }
 
+static void write_entry_list(struct json *json)
+{
+    json_member_string(json, "type", "array");
+    json_key(json, "items");
+    json_object(json);
+    json_member_string(json, "type", "object");
+    json_member_int(json, "minProperties", 1);
+    json_end(json);
+}
+
+/* A file's name, or records in place. */
+static void write_items(struct json *json)
+{
+    write_types(json, "string", "array");
+    json_member_int(json, "minLength", 1);
+    json_member_int(json, "minItems", 1);
+}
+
 static void write_matrix(struct json *json)
 {
     json_member_string(json, "type", "object");
@@ -335,6 +353,12 @@ static void write_type(struct json *json, const struct field *field)
         return;
     case FIELD_MATRIX:
         write_matrix(json);
+        return;
+    case FIELD_ITEMS:
+        write_items(json);
+        return;
+    case FIELD_ENTRIES:
+        write_entry_list(json);
         return;
     case FIELD_TEXTS:
     case FIELD_RULES:

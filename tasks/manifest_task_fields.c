@@ -252,6 +252,72 @@ static const char *const tools[] = {"exec", "patch", "image",
 static const char *const expectations[] = {"pass", "fail_then_pass", NULL};
 static const char *const changes_rules[] = {"required", "none", "any", NULL};
 
+#define FOR(name) offsetof(struct for_source, name)
+
+static const struct field for_fields[] = {
+    {.key = "items",
+     .type = FIELD_ITEMS,
+     .offset = FOR(items),
+     .otherwise = "this, `repos` or `files`",
+     .meaning = "records: a list of maps, or the name of a file of them "
+                "(.csv with a header, .tsv, .jsonl, .yaml), relative to the "
+                "manifest; at most 64M and 100000 records"},
+    {.key = "repos",
+     .type = FIELD_TEXT,
+     .offset = FOR(repos),
+     .minimum = 1,
+     .maximum = LINE_BYTES_MAX,
+     .otherwise = "this, `items` or `files`",
+     .meaning = "the name of a file with a repository a line, \"URL [REF]\": "
+                "records with `repo`, `ref` and `name`, which are the task's "
+                "`repo` and `ref` unless it says otherwise"},
+    {.key = "files",
+     .type = FIELD_TEXTS,
+     .offset = FOR(files),
+     .minimum = 1,
+     .maximum = LINE_BYTES_MAX,
+     .maximum_items = LIST_MAX,
+     .rule = rule_glob,
+     .otherwise = "this, `items` or `repos`",
+     .meaning = "patterns of files in the task's repository, which must be on "
+                "this machine: records with `file` (the first), `files` (a "
+                "line each), `folder` and `count`"},
+    {.key = "group",
+     .type = FIELD_INTEGER,
+     .offset = FOR(group),
+     .minimum = 1,
+     .maximum = 10000,
+     .fallback = "1",
+     .meaning = "how many of the files are one record"},
+    {.key = "by_folder",
+     .type = FIELD_BOOLEAN,
+     .offset = FOR(by_folder),
+     .fallback = "false",
+     .meaning = "only files of one folder are one record"},
+    {.key = "exclude",
+     .type = FIELD_ENTRIES,
+     .offset = FOR(exclude),
+     .otherwise = "all are taken",
+     .meaning = "records to leave out: each map is of fields and patterns "
+                "that they match, such as `{lang: go*}`"},
+    {.key = "include",
+     .type = FIELD_ENTRIES,
+     .offset = FOR(include),
+     .otherwise = "none",
+     .meaning = "more records"},
+};
+
+static const struct block for_block = {
+    .name = "for",
+    .meaning = "One task for each record (and each cell of `matrix`). "
+               "Templates call a field `item.NAME`. Commands have short values "
+               "in NIGHTJAR_ITEM_NAME, long ones in the file that "
+               "NIGHTJAR_ITEM_NAME_FILE names, and all of them as JSON in the "
+               "file that NIGHTJAR_ITEM names. The model is shown the record "
+               "as data, apart from the prompt.",
+    BLOCK_FIELDS(for_fields),
+};
+
 static const struct field task_fields[] = {
     {.key = "id",
      .type = FIELD_SOURCE,
@@ -270,6 +336,12 @@ static const struct field task_fields[] = {
      .otherwise = "one task",
      .meaning = "one task for each combination of values; `include` and "
                 "`exclude` as in GitHub Actions"},
+    {.key = "for",
+     .type = FIELD_BLOCK,
+     .flags = FIELD_TASK_ONLY,
+     .offset = SOURCE(each),
+     .block = &for_block,
+     .meaning = "one task for each of many things"},
     {.key = "repo",
      .type = FIELD_SOURCE,
      .flags = FIELD_TEMPLATES,

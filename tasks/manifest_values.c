@@ -94,6 +94,8 @@ void field_expected(const struct field *field, struct buffer *out)
         [FIELD_STEPS] = "a list of steps",
         [FIELD_RULES] = "a list of rules",
         [FIELD_MATRIX] = "a map of lists",
+        [FIELD_ITEMS] = "a list of records, or a file of them",
+        [FIELD_ENTRIES] = "a list of maps",
         [FIELD_TASKS] = "a list of tasks",
     };
 

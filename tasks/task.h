@@ -232,6 +232,9 @@ struct task {
     struct policy policy;
     /* NIGHTJAR_MATRIX_*, NIGHTJAR_PARAM_*, NIGHTJAR_TASK_ID for commands */
     struct environment variables;
+    /* What `for` gave it: fields and values; text from elsewhere, which may
+     * hold line breaks and control characters. */
+    struct environment record;
     const struct model_settings *model;
 };
 

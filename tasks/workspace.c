@@ -169,7 +169,7 @@ static int set_configuration(git_repository *repository, struct error *err)
         git_config_set_string(config, "user.name", "nightjar") ||
         git_config_set_string(config, "user.email", "nightjar@localhost") ||
         git_config_set_bool(config, "core.autocrlf", 0) ||
-        git_config_set_bool(config, "gc.auto", 0))
+        git_config_set_int32(config, "gc.auto", 0))
         return git_fail(err, "configure workspace");
     return 0;
 }

@@ -4,6 +4,8 @@
 #include "base/printable.h"
 #include "base/schema.h"
 #include "runner/run.h"
+#include "runner/run_directory.h"
+#include "tasks/choose.h"
 #include "tasks/manifest_rules.h"
 
 #define PROBLEM_BYTES_MAX 65536
@@ -128,16 +130,76 @@ static int replace_url(const struct options *options, struct plan *plan)
     return 0;
 }
 
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(((const struct past_duration *)a)->id,
+                  ((const struct past_duration *)b)->id);
+}
+
+int load_durations(const char *directory, struct run_outcome *outcome,
+                   struct past_duration **past, size_t *count,
+                   struct error *err)
+{
+    CLEANUP(buffer_free) struct buffer journal = {0};
+
+    buffer_init(&journal, JOURNAL_BYTES_MAX);
+    if (run_directory_read_journal(directory, &journal, err) ||
+        outcome_read(buffer_span(&journal), outcome, err))
+        return -1;
+    *past = mem_array(outcome->task_count + 1, sizeof(**past));
+    *count = 0;
+    for (size_t i = 0; i < outcome->task_count; i++) {
+        const struct outcome_task *task = outcome->tasks[i];
+
+        if (task->verdict == VERDICT_PASSED || task->verdict == VERDICT_FAILED)
+            (*past)[(*count)++] =
+                (struct past_duration){task->id, task->duration_ms};
+    }
+    qsort(*past, *count, sizeof(**past), by_id);
+    return 0;
+}
+
+static int choose_shard(const struct options *options, struct plan *plan)
+{
+    CLEANUP(outcome_free) struct run_outcome outcome = {.task_count = 0};
+    CLEANUP(mem_free) struct past_duration *past = NULL;
+    size_t count = 0;
+    struct error err;
+
+    if (options->durations &&
+        load_durations(options->durations, &outcome, &past, &count, &err)) {
+        error_context(&err, "--durations");
+        print_error(&err);
+        return -1;
+    }
+    plan_shard(plan, &options->shard, past, count);
+    return 0;
+}
+
+/* A part may be empty: other machines have the rest. */
+static int choose(const struct options *options, struct plan *plan)
+{
+    if (options->resume)
+        plan_keep(plan, options->only.items, options->only.count);
+    if (options->sample >= 0)
+        plan_sample(plan, (size_t)options->sample, options->seed);
+    if (options->limit >= 0)
+        plan_limit(plan, (size_t)options->limit);
+    return options->shard.count ? choose_shard(options, plan) : 0;
+}
+
 static int filter(const struct options *options, struct plan *plan)
 {
     struct strings globs = {(const char **)(uintptr_t)options->filters.items,
                             options->filters.count};
     struct error err;
 
+    for (size_t i = 0; i < plan->count; i++)
+        plan->tasks[i].number = i;
     if (globs.count)
         plan_filter(plan, &globs);
     if (plan->count)
-        return 0;
+        return choose(options, plan);
     error_set(&err, ERROR_USAGE, "%s",
               globs.count ? "no task matches --filter"
                           : "the manifests have no task");

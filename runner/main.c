@@ -8,8 +8,10 @@
 #include "base/memory.h"
 #include "runner/agent/policy_default.h"
 #include "runner/doctor.h"
+#include "runner/merge.h"
 #include "runner/model/model.h"
 #include "runner/options.h"
+#include "runner/plan_command.h"
 #include "runner/prompt_command.h"
 #include "runner/run.h"
 #include "runner/sandbox_command.h"
@@ -138,6 +140,10 @@ static int dispatch(const struct options *options)
         return run_command(options);
     case COMMAND_CHECK:
         return check_command(options);
+    case COMMAND_PLAN:
+        return plan_command(options);
+    case COMMAND_MERGE:
+        return merge_command(options);
     case COMMAND_REPORT:
         return report_command(options);
     case COMMAND_PROMPT:

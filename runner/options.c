@@ -153,10 +153,15 @@ static int check_arguments(const struct options *options, struct error *err)
         if (options->resume &&
             (options->arguments.count || options->filters.count ||
              options->params.count || options->out || options->dry_run ||
-             options->record || options->replay))
+             options->record || options->replay || options->limit >= 0 ||
+             options->sample >= 0 || options->shard.count))
             return error_set(err, ERROR_USAGE,
-                             "--resume takes manifests, filters, params and "
-                             "the folder from the run");
+                             "--resume takes manifests, the choice of tasks, "
+                             "params and the folder from the run");
+        if (!options->resume && (options->retry.count || options->rerun.count))
+            return error_set(err, ERROR_USAGE,
+                             "--retry and --rerun go on with a run: name it "
+                             "with --resume");
         if (options->record && options->replay)
             return error_set(err, ERROR_USAGE,
                              "--record and --replay exclude each other");
@@ -176,6 +181,10 @@ int options_parse(int argc, char **argv, struct options *options,
     *options = (struct options){
         .jobs = -1,
         .cache_bytes = -1,
+        .limit = -1,
+        .sample = -1,
+        .seed = "",
+        .shards = -1,
         .verbosity = PROGRESS_NORMAL,
         .sandbox = {.timeout_ms = -1, .limits = SANDBOX_DEFAULTS}};
     if (!strcmp(first, "--help") || !strcmp(first, "-h")) {

@@ -9,14 +9,19 @@
 #include "base/error.h"
 #include "runner/progress.h"
 #include "sandbox/sandbox.h"
+#include "tasks/choose.h"
 #include "tasks/manifest.h"
 
-#define OPTIONS_LIST_MAX 64 /* how often a repeatable option may be given */
+#define OPTIONS_LIST_MAX 256 /* how often a repeatable option may be given */
 
 enum command {
     COMMAND_RUN,
     COMMAND_CHECK,
     COMMAND_REPORT,
+    COMMAND_PLAN,
+    COMMAND_MERGE,
+    COMMAND_STATUS,
+    COMMAND_LOGS,
     COMMAND_PROMPT,
     COMMAND_WHY,
     COMMAND_POLICY,
@@ -69,6 +74,17 @@ struct options {
     const char *task;    /* the id of one */
     const char *cache;   /* of repositories; NULL: the usual folder */
     int64_t cache_bytes; /* -1: as usual */
+    int64_t limit;       /* of tasks; -1: none */
+    int64_t sample;      /* likewise */
+    const char *seed;    /* of the sample */
+    struct shard shard;
+    const char *durations;    /* a run directory, to balance shards by */
+    struct option_list retry; /* of finished tasks: failed, error:KIND */
+    struct option_list rerun; /* ids or globs */
+    struct strings only;      /* ids that a resumed run has; sorted */
+    int64_t shards;           /* of `plan`; -1: as many as fit */
+    const char *matrix;       /* of `plan`: the dialect; NULL: none */
+    bool follow;              /* of `logs` */
     bool dry_run;
     enum verbosity verbosity;
     enum color_mode color;

@@ -171,6 +171,9 @@ static int apply_help(struct options *options, const char *value,
     return 0;
 }
 
+/* Commands that choose among the tasks of manifests. */
+#define CHOOSES (FOR(COMMAND_RUN) | FOR(COMMAND_CHECK))
+
 /* ---- tables ------------------------------------------------------------ */
 
 const struct command_text command_texts[COMMANDS] = {
@@ -190,8 +193,11 @@ const struct command_text command_texts[COMMANDS] = {
          "nightjar run tasks.yaml  # all tasks\n"
          "nightjar run tasks.yaml --filter 'fix-*' --jobs 4  # some of them\n"
          "nightjar run tasks.yaml --dry-run  # show what would be done\n"
+         "nightjar run tasks.yaml --sample 20  # a few, to see how it goes\n"
+         "nightjar run tasks.yaml --shard 2/4  # a part, on one of 4 machines\n"
          "nightjar run --resume .nightjar/runs/ID  # go on with one that was "
-         "cut off"},
+         "cut off\n"
+         "nightjar run --resume .nightjar/runs/ID --retry failed  # once more"},
     [COMMAND_CHECK] =
         {"check", "MANIFEST...", 1, OPTIONS_LIST_MAX,
          "check manifests and list their tasks",
@@ -206,6 +212,37 @@ const struct command_text command_texts[COMMANDS] = {
          "nightjar report .nightjar/runs/ID --report junit  # to standard "
          "output\n"
          "nightjar report out --report json=report.json  # to a file"},
+    [COMMAND_PLAN] =
+        {"plan", "MANIFEST...", 1, OPTIONS_LIST_MAX,
+         "tell how the tasks can be divided between machines",
+         "Prints how many tasks each part has, for --shard of run. With "
+         "--matrix github, prints the matrix of a job that runs one part on "
+         "each machine, as one line of JSON.",
+         "nightjar plan tasks.yaml --shards 4  # what is in each of 4 parts\n"
+         "echo \"matrix=$(nightjar plan tasks.yaml --matrix github)\" "
+         ">>\"$GITHUB_OUTPUT\"  # for fromJSON() in a workflow"},
+    [COMMAND_MERGE] =
+        {"merge", "RUN_DIRECTORY...", 1, OPTIONS_LIST_MAX,
+         "make one run of several",
+         "Puts the runs of all parts into one run directory, with the same "
+         "reports as if one machine had run all of it. Of a task that is in "
+         "several, the one that ended last counts, and it is told. The exit "
+         "status is that of the whole.",
+         "nightjar merge part-*/ --out all  # what the machines brought back"},
+    [COMMAND_STATUS] =
+        {"status", "RUN_DIRECTORY", 1, 1,
+         "tell how far a run is, from another shell",
+         "Prints what is done and what goes on, from the run's journal, which "
+         "is only read: running tasks with their turn, tokens, cost and "
+         "command, totals, and when it may be done.",
+         "nightjar status .nightjar/runs/ID  # once\n"
+         "watch nightjar status .nightjar/runs/ID  # again and again"},
+    [COMMAND_LOGS] =
+        {"logs", "RUN_DIRECTORY TASK", 2, 2, "print what happened in a task",
+         "Prints a line for each event of a task: turns, commands with their "
+         "outcome, checks with their output, verdicts.",
+         "nightjar logs .nightjar/runs/ID fix-login  # until now\n"
+         "nightjar logs .nightjar/runs/ID fix-login --follow  # and on"},
     [COMMAND_PROMPT] =
         {"prompt", "MANIFEST...", 1, OPTIONS_LIST_MAX,
          "print what the model is sent first",
@@ -275,13 +312,28 @@ const struct option_text option_texts[] = {
      "Work on N tasks at once (1 to 1024); default: run.jobs of the manifest, "
      "else the number of processors.",
      apply_jobs},
-    {"--out", "-o", "DIR", FOR(COMMAND_RUN),
+    {"--out", "-o", "DIR", FOR(COMMAND_RUN) | FOR(COMMAND_MERGE),
      "The run directory, new or empty; default: .nightjar/runs/RUN_ID.",
      apply_out},
-    {"--filter", NULL, "GLOB", FOR(COMMAND_RUN) | FOR(COMMAND_CHECK),
+    {"--filter", NULL, "GLOB", CHOOSES | FOR(COMMAND_PLAN),
      "Only tasks whose id matches; may be given several times.", apply_filter},
+    {"--sample", NULL, "N", CHOOSES,
+     "Only N of those tasks, drawn by --seed and their ids alone.",
+     apply_sample},
+    {"--seed", NULL, "TEXT", CHOOSES,
+     "What --sample draws by: the same one draws the same tasks.", apply_seed},
+    {"--limit", NULL, "N", CHOOSES, "Only the first N of those.", apply_limit},
+    {"--shard", NULL, "I/N", CHOOSES,
+     "Of those, only the I-th of N parts (from 1). Which part a task is in "
+     "depends on its id alone, or on --durations; 'nightjar merge' puts the "
+     "runs of all parts together.",
+     apply_shard},
+    {"--durations", NULL, "DIR", CHOOSES | FOR(COMMAND_PLAN),
+     "Makes parts that take as long as each other, by how long the tasks took "
+     "in the run of that directory. Every part must be told the same.",
+     apply_durations},
     {"--param", "-p", "NAME=VALUE",
-     FOR(COMMAND_RUN) | FOR(COMMAND_CHECK) | FOR(COMMAND_PROMPT),
+     CHOOSES | FOR(COMMAND_PLAN) | FOR(COMMAND_PROMPT),
      "Sets a parameter of the manifest; may be given several times.",
      apply_param},
     {"--resume", NULL, "DIR", FOR(COMMAND_RUN),
@@ -289,6 +341,15 @@ const struct option_text option_texts[] = {
      "without a result from their last response on, which is not paid for "
      "again; those that ended in an error again as well.",
      apply_resume},
+    {"--retry", NULL, "WHAT", FOR(COMMAND_RUN),
+     "With --resume, which finished tasks to work on again: failed, "
+     "failed:REASON (a fresh attempt each), error or error:KIND (from where "
+     "they were); may be given several times; default: error.",
+     apply_retry},
+    {"--rerun", NULL, "ID", FOR(COMMAND_RUN),
+     "With --resume, begins that task anew, whatever became of it; a glob "
+     "names several; may be given several times.",
+     apply_rerun},
     {"--record", NULL, "DIR", FOR(COMMAND_RUN),
      "Keeps every exchange with the model in that folder, new or empty.",
      apply_record},
@@ -313,17 +374,25 @@ const struct option_text option_texts[] = {
     {"--cache-size", NULL, "SIZE", FOR(COMMAND_RUN),
      "What is kept of repositories that nobody uses; default 10G.",
      apply_cache_size},
-    {"--report", NULL, "FORMAT[=PATH]", FOR(COMMAND_RUN) | FOR(COMMAND_REPORT),
+    {"--report", NULL, "FORMAT[=PATH]",
+     FOR(COMMAND_RUN) | FOR(COMMAND_REPORT) | FOR(COMMAND_MERGE),
      "Writes a report: json, junit or table; to PATH, or else into reports/ of "
      "the run directory (run) or to standard output (report). May be given "
      "several times.",
      apply_report},
+    {"--matrix", NULL, "github", FOR(COMMAND_PLAN),
+     "As the matrix of a GitHub Actions job, one part each.", apply_matrix},
+    {"--shards", NULL, "N", FOR(COMMAND_PLAN),
+     "How many parts; default: one for 25 tasks, at most 256.", apply_shards},
+    {"--follow", "-f", NULL, FOR(COMMAND_LOGS),
+     "Goes on until the task has ended.", apply_follow},
     {"--quiet", "-q", NULL, FOR(COMMAND_RUN),
      "No progress and no table; errors only.", apply_quiet},
     {"--verbose", "-v", NULL, FOR(COMMAND_RUN),
      "Also tells about turns, tool calls and steps that passed.",
      apply_verbose},
-    {"--color", NULL, "WHEN", FOR(COMMAND_RUN) | FOR(COMMAND_REPORT),
+    {"--color", NULL, "WHEN",
+     FOR(COMMAND_RUN) | FOR(COMMAND_REPORT) | FOR(COMMAND_MERGE),
      "auto, always or never; auto is colour on a terminal unless NO_COLOR is "
      "set.",
      apply_color},

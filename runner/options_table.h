@@ -28,6 +28,16 @@ int apply_json(struct options *, const char *, struct error *);
 /* In options_run.c. */
 int apply_cache(struct options *, const char *, struct error *);
 int apply_cache_size(struct options *, const char *, struct error *);
+int apply_limit(struct options *, const char *, struct error *);
+int apply_sample(struct options *, const char *, struct error *);
+int apply_seed(struct options *, const char *, struct error *);
+int apply_shard(struct options *, const char *, struct error *);
+int apply_durations(struct options *, const char *, struct error *);
+int apply_retry(struct options *, const char *, struct error *);
+int apply_rerun(struct options *, const char *, struct error *);
+int apply_shards(struct options *, const char *, struct error *);
+int apply_matrix(struct options *, const char *, struct error *);
+int apply_follow(struct options *, const char *, struct error *);
 
 struct command_text {
     const char *name;

@@ -1,5 +1,6 @@
 #include "runner/resume.h"
 
+#include "base/glob.h"
 #include "base/json.h"
 #include "base/memory.h"
 
@@ -44,6 +45,28 @@ static int read_list(const cJSON *json, const char *key, struct arena *arena,
     return 0;
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The tasks that the run has, however they were chosen; sorted. */
+static struct strings read_ids(const cJSON *tasks, struct arena *arena)
+{
+    struct strings ids = {NULL, 0};
+    const cJSON *task;
+
+    ids.items = arena_array(arena, (size_t)cJSON_GetArraySize(tasks) + 1,
+                            sizeof(char *));
+    cJSON_ArrayForEach(task, tasks)
+    {
+        ids.items[ids.count++] =
+            arena_string(arena, json_get_text(task, "id", ""));
+    }
+    qsort(ids.items, ids.count, sizeof(char *), by_text);
+    return ids;
+}
+
 int resume_options(struct span run_json, struct arena *arena,
                    struct options *options, struct error *err)
 {
@@ -58,9 +81,9 @@ int resume_options(struct span run_json, struct arena *arena,
         return error_set(err, ERROR_USAGE,
                          "run.json does not say how the run was started");
     if (read_list(command, "manifests", arena, &options->arguments, err) ||
-        read_list(command, "filters", arena, &options->filters, err) ||
         read_list(command, "params", arena, &options->params, err))
         return -1;
+    options->only = read_ids(json_get_array(json, "tasks"), arena);
     if (options->jobs < 0)
         options->jobs = json_get_int64(command, "jobs", -1);
     if (url && !options->model_url)
@@ -83,29 +106,89 @@ static const struct outcome_task *find_task(const struct run_outcome *outcome,
     return NULL;
 }
 
-/* An attempt that failed and is not followed by another one. */
+/* An attempt that failed and is not followed by another one. `before`: those
+ * of earlier tries of the task. */
 static bool is_last_word(const struct task *task,
-                         const struct outcome_attempt *attempt)
+                         const struct outcome_attempt *attempt, int64_t before)
 {
     return !strcmp(attempt->verdict, "passed") ||
            (!strcmp(attempt->verdict, "failed") &&
-            (attempt->number >= task->attempts ||
+            (attempt->number - before >= task->attempts ||
              !strcmp(attempt->reason, "verify_base") ||
              !strcmp(attempt->reason, "budget")));
 }
 
+/* "failed", "error:network": whether a task that ended so is meant. */
+static bool is_meant(const char *what, const struct outcome_task *before)
+{
+    const char *verdict = verdict_name(before->verdict);
+    size_t length = strlen(verdict);
+
+    return !strncmp(what, verdict, length) &&
+           (!what[length] || !strcmp(what + length + 1, before->reason));
+}
+
+static bool is_retried(const struct resume_again *again,
+                       const struct outcome_task *before)
+{
+    if (!again->retry->count)
+        return before->verdict == VERDICT_ERROR;
+    for (size_t i = 0; i < again->retry->count; i++) {
+        if (is_meant(again->retry->items[i], before))
+            return true;
+    }
+    return false;
+}
+
+static bool is_rerun(const struct resume_again *again, const char *id)
+{
+    for (size_t i = 0; i < again->rerun->count; i++) {
+        if (glob_match_word(again->rerun->items[i], id))
+            return true;
+    }
+    return false;
+}
+
+static bool is_done(const struct outcome_task *before)
+{
+    return before->verdict == VERDICT_PASSED ||
+           before->verdict == VERDICT_FAILED ||
+           before->verdict == VERDICT_ERROR;
+}
+
+/* A task that is done with, and yet to be worked on: from the start, but for
+ * an error of the world's, which is gone on from. */
+static void begin_again(struct resume_task *state,
+                        const struct outcome_task *before, const char *why)
+{
+    state->again = why;
+    state->state = RESUME_WORK;
+    state->begun = false;
+    state->verify_rounds = 0;
+    if (before->attempt_count)
+        state->attempt = before->attempts[before->attempt_count - 1].number + 1;
+    state->attempts_before = state->attempt - 1;
+}
+
 static struct resume_task state_of(const struct task *task,
-                                   const struct outcome_task *before)
+                                   const struct outcome_task *before,
+                                   const struct resume_again *again)
 {
     struct resume_task state = {.state = RESUME_WORK, .attempt = 1};
     const struct outcome_attempt *last;
+    bool rerun = is_rerun(again, task->id);
 
     if (!before)
         return state;
-    if (before->verdict == VERDICT_PASSED || before->verdict == VERDICT_FAILED)
+    state.attempts_before = before->attempts_before;
+    if (is_done(before) && !rerun && !is_retried(again, before))
         state.state = RESUME_DONE;
-    if (state.state == RESUME_DONE || !before->attempt_count)
+    if (state.state == RESUME_DONE)
         return state;
+    if (!before->attempt_count) {
+        state.again = before->verdict == VERDICT_ERROR ? "retry" : NULL;
+        return state;
+    }
     state.totals = (struct agent_totals){
         .turns = before->usage.turns,
         .input_tokens = before->usage.input_tokens,
@@ -113,13 +196,20 @@ static struct resume_task state_of(const struct task *task,
         .cost_microusd =
             before->usage.cost_known ? before->usage.cost_microusd : -1,
         .review_microusd = before->usage.review_microusd};
+    if (rerun || before->verdict == VERDICT_PASSED ||
+        before->verdict == VERDICT_FAILED) {
+        begin_again(&state, before, rerun ? "rerun" : "retry");
+        return state;
+    }
+    if (before->verdict == VERDICT_ERROR)
+        state.again = "retry";
     last = &before->attempts[before->attempt_count - 1];
     state.attempt = last->number;
     state.verify_rounds = last->rounds;
     state.begun = true;
     if (!last->finished)
         return state;
-    if (is_last_word(task, last)) {
+    if (is_last_word(task, last, before->attempts_before)) {
         state.state = RESUME_SETTLE;
         state.last = last;
     } else if (!strcmp(last->verdict, "failed")) {
@@ -130,12 +220,13 @@ static struct resume_task state_of(const struct task *task,
 }
 
 struct resume_task *resume_tasks(const struct plan *plan,
-                                 const struct run_outcome *outcome)
+                                 const struct run_outcome *outcome,
+                                 const struct resume_again *again)
 {
     struct resume_task *states = mem_array(plan->count, sizeof(*states));
 
     for (size_t i = 0; i < plan->count; i++)
-        states[i] =
-            state_of(&plan->tasks[i], find_task(outcome, plan->tasks[i].id, i));
+        states[i] = state_of(&plan->tasks[i],
+                             find_task(outcome, plan->tasks[i].id, i), again);
     return states;
 }

@@ -3,16 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/printable.h"
-#include "reporters/reporter.h"
 #include "runner/dry_run.h"
 #include "runner/load.h"
 #include "runner/model/model.h"
+#include "runner/reports.h"
 #include "runner/supervisor.h"
 #include "tasks/cache.h"
 #include "tasks/mirror.h"
@@ -20,194 +18,8 @@
 
 #define TEXT_BYTES_MAX ((size_t)1 << 30)
 #define STATUS_USAGE 2
-#define STATUS_INCOMPLETE 3
-#define STATUS_INTERNAL 70
 
 extern char **environ;
-
-void print_error(const struct error *err)
-{
-    CLEANUP(buffer_free) struct buffer text = {0};
-
-    buffer_init(&text, (ERROR_TEXT_MAX + ERROR_HINT_MAX) * 8);
-    buffer_add_string(&text, "nightjar: ");
-    printable_add(&text, err->text, strlen(err->text), false);
-    if (*err->hint) {
-        buffer_add_string(&text, "\n  hint: ");
-        printable_add(&text, err->hint, strlen(err->hint), false);
-    }
-    fprintf(stderr, "%s\n", text.data);
-}
-
-static int status_of(const struct error *err)
-{
-    if (err->kind == ERROR_USAGE || err->kind == ERROR_MANIFEST)
-        return STATUS_USAGE;
-    return err->kind == ERROR_INTERNAL ? STATUS_INTERNAL : STATUS_INCOMPLETE;
-}
-
-static int fail(const struct error *err)
-{
-    print_error(err);
-    return status_of(err);
-}
-
-/* ---- reports ----------------------------------------------------------- */
-
-static struct report_options report_options(const struct options *options)
-{
-    struct report_options result = {.columns = 0};
-    struct winsize size;
-
-    if (isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
-        result.columns = size.ws_col;
-    result.color = options->color == COLOR_ALWAYS ||
-                   (options->color == COLOR_AUTO && isatty(STDOUT_FILENO) &&
-                    !getenv("NO_COLOR"));
-    return result;
-}
-
-static int render(const struct run_outcome *outcome, const char *format,
-                  const struct report_options *options, struct buffer *out,
-                  struct error *err)
-{
-    const struct reporter *reporter = reporter_find(format);
-
-    if (!reporter) {
-        error_set(err, ERROR_USAGE, "--report: unknown format '%s'", format);
-        return error_hint(err, "known are json, junit and table");
-    }
-    return reporter->write(outcome, options, out, err);
-}
-
-/* "FORMAT=PATH": the path; NULL for "FORMAT". *format is the caller's. */
-static const char *split_report(const char *text, char **format)
-{
-    const char *equals = strchr(text, '=');
-
-    *format =
-        equals ? mem_bytes(text, (size_t)(equals - text)) : mem_string(text);
-    return equals ? equals + 1 : NULL;
-}
-
-static int check_reports(const struct options *options, struct error *err)
-{
-    for (size_t i = 0; i < options->reports.count; i++) {
-        CLEANUP(mem_free) char *format = NULL;
-        const char *path = split_report(options->reports.items[i], &format);
-
-        if (!reporter_find(format)) {
-            error_set(err, ERROR_USAGE, "--report: unknown format '%s'",
-                      format);
-            return error_hint(err, "known are json, junit and table");
-        }
-        if (path && !*path)
-            return error_set(err, ERROR_USAGE, "--report: '%s=' names no file",
-                             format);
-    }
-    return 0;
-}
-
-static int read_outcome(const char *path, struct run_outcome *outcome,
-                        struct error *err)
-{
-    CLEANUP(buffer_free) struct buffer journal = {0};
-
-    buffer_init(&journal, JOURNAL_BYTES_MAX);
-    if (run_directory_read_journal(path, &journal, err))
-        return -1;
-    return outcome_read(buffer_span(&journal), outcome, err);
-}
-
-static int put_out(struct span text, struct error *err)
-{
-    if (file_write_fd(STDOUT_FILENO, text.data, text.length, err))
-        return error_context(err, "standard output");
-    return 0;
-}
-
-/* Into the run directory, or where the user said. */
-static int write_report(const struct run_directory *directory,
-                        const struct run_outcome *outcome, const char *format,
-                        const char *path, struct error *err)
-{
-    const struct report_options plain = {.color = false};
-    CLEANUP(buffer_free) struct buffer text = {0};
-    CLEANUP(mem_free) char *name = NULL;
-
-    buffer_init(&text, TEXT_BYTES_MAX);
-    if (render(outcome, format, &plain, &text, err))
-        return -1;
-    if (path)
-        return file_replace(AT_FDCWD, path, buffer_span(&text), err);
-    name = mem_format("reports/%s", reporter_find(format)->file);
-    return run_directory_write(directory, name, buffer_span(&text), err);
-}
-
-static int write_reports(const struct options *options,
-                         const struct run_directory *directory,
-                         const struct run_outcome *outcome, struct error *err)
-{
-    if (write_report(directory, outcome, "json", NULL, err) ||
-        write_report(directory, outcome, "junit", NULL, err))
-        return error_context(err, "report");
-    for (size_t i = 0; i < options->reports.count; i++) {
-        CLEANUP(mem_free) char *format = NULL;
-        const char *path = split_report(options->reports.items[i], &format);
-
-        if (write_report(directory, outcome, format, path, err))
-            return error_context(err, "report");
-    }
-    return 0;
-}
-
-static int print_table(const struct options *options,
-                       const struct run_directory *directory,
-                       const struct run_outcome *outcome, struct error *err)
-{
-    struct report_options how = report_options(options);
-    struct exit_status status = outcome_exit(outcome);
-    CLEANUP(buffer_free) struct buffer text = {0};
-
-    if (options->verbosity == PROGRESS_QUIET)
-        return 0;
-    buffer_init(&text, TEXT_BYTES_MAX);
-    if (report_table(outcome, &how, &text, err))
-        return -1;
-    buffer_addf(&text, "\nrun directory: %s\nexit status:   %d (%s)\n",
-                directory->path, status.status, status.name);
-    return put_out(buffer_span(&text), err);
-}
-
-int report_command(const struct options *options)
-{
-    struct report_options how = report_options(options);
-    struct run_outcome outcome;
-    struct error err;
-    int status = 0;
-
-    if (check_reports(options, &err) ||
-        read_outcome(options->arguments.items[0], &outcome, &err))
-        return fail(&err);
-    for (size_t i = 0; i < options->reports.count || !i; i++) {
-        CLEANUP(buffer_free) struct buffer text = {0};
-        CLEANUP(mem_free) char *format = NULL;
-        const char *path = split_report(
-            options->reports.count ? options->reports.items[i] : "table",
-            &format);
-
-        buffer_init(&text, TEXT_BYTES_MAX);
-        status = render(&outcome, format, &how, &text, &err);
-        if (!status && path)
-            status = file_replace(AT_FDCWD, path, buffer_span(&text), &err);
-        else if (!status)
-            status = put_out(buffer_span(&text), &err);
-        if (status)
-            break;
-    }
-    outcome_free(&outcome);
-    return status ? fail(&err) : 0;
-}
 
 /* ---- check ------------------------------------------------------------- */
 
@@ -390,13 +202,15 @@ static int open_directory(const struct options *options,
     buffer_init(&text, TEXT_BYTES_MAX);
     if (run_directory_open(directory, options->resume, err) ||
         file_read(directory->fd, "run.json", &written, err) ||
-        read_outcome(options->resume, outcome, err))
+        reports_read(options->resume, outcome, err))
         return -1;
     directory->run_id = mem_string(outcome->id);
     if (make_run_json(options, supervision, &text, err) ||
         resume_check(buffer_span(&written), buffer_span(&text), err))
         return -1;
-    supervision->resume = resume_tasks(supervision->plan, outcome);
+    const struct resume_again again = {&options->retry, &options->rerun};
+
+    supervision->resume = resume_tasks(supervision->plan, outcome, &again);
     supervision->spent = (struct gate_amount){
         .tokens = outcome->usage.input_tokens + outcome->usage.output_tokens,
         .cost_microusd = outcome->usage.cost_microusd};
@@ -413,23 +227,6 @@ static void block_signals(void)
     sigaddset(&mask, SIGHUP);
     sigprocmask(SIG_BLOCK, &mask, NULL);
     signal(SIGPIPE, SIG_IGN);
-}
-
-static int finish(const struct options *options,
-                  const struct run_directory *directory, struct error *err)
-{
-    struct run_outcome outcome;
-    int status;
-
-    if (read_outcome(directory->path, &outcome, err))
-        return fail(err);
-    if (write_reports(options, directory, &outcome, err) ||
-        print_table(options, directory, &outcome, err))
-        status = fail(err);
-    else
-        status = outcome_exit(&outcome).status;
-    outcome_free(&outcome);
-    return status;
 }
 
 static int prepare_directory(const struct options *options,
@@ -486,21 +283,22 @@ static int run_plan(const struct options *options, const struct plan *plan,
 
     if (supervision.tape.folder &&
         tape_prepare(&supervision.tape, &started_ms, &err))
-        return fail(&err);
+        return report_failure(&err);
     if (supervision.tape.replay)
         clock_freeze(started_ms);
     else if (take_keys(plan, secrets, keys, &err))
-        return fail(&err);
+        return report_failure(&err);
     secrets_add_environment(secrets, environ);
     wipe_keys(plan);
     block_signals();
     if (models_start(&err) || repositories_start(&err) ||
         prepare_directory(options, &supervision, &before, &err) ||
         prepare_cache(options, &supervision, &cache, &err))
-        return fail(&err);
+        return report_failure(&err);
     supervision.cache = &cache;
-    status = supervise(&supervision, &err) ? fail(&err)
-                                           : finish(options, &directory, &err);
+    status = supervise(&supervision, &err)
+                 ? report_failure(&err)
+                 : reports_finish(options, &directory, &err);
     cache_trim(&cache);
     free((void *)(uintptr_t)supervision.resume);
     return status;
@@ -512,8 +310,9 @@ static int print_plan(const struct plan *plan)
     struct error err;
 
     buffer_init(&text, TEXT_BYTES_MAX);
-    if (dry_run_print(plan, &text, &err) || put_out(buffer_span(&text), &err))
-        return fail(&err);
+    if (dry_run_print(plan, &text, &err) ||
+        reports_put(buffer_span(&text), &err))
+        return report_failure(&err);
     return 0;
 }
 
@@ -544,7 +343,7 @@ int run_command(const struct options *options)
     struct error err;
 
     if (complete_options(&completed, &arena, &err))
-        return fail(&err);
+        return report_failure(&err);
     return run_with(&completed);
 }
 
@@ -555,8 +354,8 @@ static int run_with(const struct options *options)
     struct error err;
     int status;
 
-    if (check_reports(options, &err))
-        return fail(&err);
+    if (reports_check(options, &err))
+        return report_failure(&err);
     if (load_plan(options, &plan))
         status = STATUS_USAGE;
     else if (options->dry_run)

@@ -88,6 +88,7 @@ int run_journal_plan(struct run_journal *journal, const struct plan *plan,
         event = run_journal_begin(journal, "task_planned", task->id);
         json_member_string(&event, "suite", task->suite);
         json_member_string(&event, "cell", task->matrix_cell);
+        json_member_int(&event, "number", (int64_t)task->number);
         json_member_string(&event, "repo", task->repo);
         run_journal_optional(&event, "ref", task->ref);
         json_member_int(&event, "prompt_bytes", (int64_t)strlen(task->prompt));

@@ -106,6 +106,19 @@ static int watch(struct run *run, const struct worker *worker,
                : 0;
 }
 
+/* Nothing is done twice without saying so. */
+static int note_again(struct run *run, const struct task *task,
+                      const struct resume_task *resume, struct error *err)
+{
+    struct json event =
+        run_journal_begin(&run->journal, "task_again", task->id);
+
+    json_member_string(&event, "why", resume->again);
+    json_member_bool(&event, "anew", !resume->begun);
+    json_member_int(&event, "attempts_before", resume->attempts_before);
+    return run_journal_write(&run->journal, &event, err);
+}
+
 static int start_worker(struct run *run, struct worker *worker,
                         const struct task *task, struct error *err)
 {
@@ -129,9 +142,10 @@ static int start_worker(struct run *run, struct worker *worker,
         .filter = &run->filter,
         .run = &supervision->plan->run,
         .tape = supervision->tape,
-        .index = index,
+        .index = task->number,
         .transcript = resume && resume->begun ? transcript : NULL,
         .attempt = resume ? resume->attempt : 1,
+        .attempts_before = resume ? resume->attempts_before : 0,
         .verify_rounds = resume ? resume->verify_rounds : 0,
         .supervisor = getpid()};
 
@@ -144,6 +158,8 @@ static int start_worker(struct run *run, struct worker *worker,
         watch(run, worker, err))
         return -1;
     run->running++;
+    if (resume && resume->again && note_again(run, task, resume, err))
+        return -1;
     event = run_journal_begin(&run->journal, "task_started", task->id);
     json_member_int(&event, "attempts", task->attempts);
     return run_journal_write(&run->journal, &event, err);

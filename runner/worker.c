@@ -259,7 +259,7 @@ static void work(const struct worker_job *job, struct link *link)
         if (strcmp(verdict.verdict, "failed") != 0 ||
             !strcmp(verdict.reason, "verify_base") ||
             !strcmp(verdict.reason, "budget") ||
-            request.number >= job->task->attempts)
+            request.number - job->attempts_before >= job->task->attempts)
             break;
         request.number++;
         request.record = NULL;

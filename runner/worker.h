@@ -20,8 +20,9 @@ struct worker_job {
     const struct sandbox_filter *filter;
     const struct run_settings *run;
     struct tape_settings tape;
-    size_t index;                   /* of the task in its plan */
+    size_t index;                   /* of the task in the whole plan */
     const char *transcript;         /* of a run that was cut off; NULL: none */
+    int64_t attempts_before;        /* of earlier tries of the task */
     int64_t attempt;                /* of that run, the last; from 1 */
     int64_t verify_rounds;          /* in it */
     struct agent_totals totals;     /* of all of it */

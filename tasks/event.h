@@ -12,8 +12,11 @@
  * run_started        format (1), run_id, name, version (of nightjar),
  *                    model (name), provider, jobs, tasks (how many),
  *                    budget {…} as set
- * task_planned       suite, cell, repo, ref|null, prompt_bytes,
+ * task_planned       suite, cell, number (in the whole plan, from 0), repo,
+ *                    ref|null, prompt_bytes,
  *                    verify [names], setup [names]
+ * task_again         why (retry|rerun), anew (from the start, not from where
+ *                    it was), attempts_before: a task that had ended
  * task_started       attempts (allowed)
  * attempt_started    attempt (from 1)
  * attempt_resumed    attempt, turn (that it goes on behind)

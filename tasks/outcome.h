@@ -158,14 +158,17 @@ struct outcome_task {
     const char *message;
     const char *hint; /* may be NULL */
     bool retryable;
-    const char *commit; /* may be NULL */
+    const char *commit;      /* may be NULL */
+    const char *finished_at; /* when it got its verdict; may be NULL */
+    int64_t number;          /* in the whole plan, of all parts */
     int64_t duration_ms;
     const char *prefix; /* the cache key of its first request; "" if none */
     int64_t position;   /* how many of that prefix went before */
     int64_t waited_ms;  /* for the first of them */
     int64_t first_input_tokens; /* of its first turn */
     int64_t first_cached_tokens;
-    int64_t attempts_made; /* as task_finished says */
+    int64_t attempts_made;   /* as task_finished says */
+    int64_t attempts_before; /* of tries before it was begun anew */
     struct outcome_attempt *attempts;
     size_t attempt_count;
     struct outcome_usage usage;

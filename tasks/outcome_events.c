@@ -221,12 +221,18 @@ struct outcome_task *event_task(struct arena *arena, const cJSON *event)
     task->repo = text_member(arena, event, "repo");
     task->ref = text_or_null(arena, event, "ref");
     task->prompt_bytes = amount(event, "prompt_bytes");
+    task->number = amount(event, "number");
     task->setup = string_list(arena, event, "setup");
     task->verify = string_list(arena, event, "verify");
     task->prefix = "";
     task->usage.cost_known = true;
     set_unfinished(task);
     return task;
+}
+
+static void task_again(struct event_subject *subject, const cJSON *event)
+{
+    subject->task->attempts_before = amount(event, "attempts_before");
 }
 
 static void task_started(struct event_subject *subject, const cJSON *event)
@@ -264,6 +270,7 @@ static void task_finished(struct event_subject *subject, const cJSON *event)
     task->reason = text_member(subject->arena, event, "reason");
     task->message = text_member(subject->arena, event, "message");
     task->hint = text_or_null(subject->arena, event, "hint");
+    task->finished_at = time_of(subject->arena, event);
     task->retryable = json_get_true(event, "retryable");
     task->attempts_made = amount(event, "attempts");
     task->commit = text_or_null(subject->arena, event, "commit");
@@ -513,6 +520,7 @@ static const struct event_handler handlers[] = {
     {"run_started", SCOPE_RUN, run_started},
     {"run_interrupted", SCOPE_RUN, run_interrupted},
     {"run_finished", SCOPE_RUN, run_finished},
+    {"task_again", SCOPE_TASK, task_again},
     {"task_started", SCOPE_TASK, task_started},
     {"artifact_written", SCOPE_TASK, artifact_written},
     {"task_finished", SCOPE_TASK, task_finished},

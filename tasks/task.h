@@ -201,6 +201,7 @@ struct policy {
 
 struct task {
     const char *id;
+    size_t number;           /* in the whole plan, from 0 */
     const char *suite;       /* the manifest's name */
     const char *file;        /* the manifest, as it was named */
     size_t line;             /* of the task in it */

@@ -6,8 +6,10 @@
 #include <yaml.h>
 
 #include "base/memory.h"
+#include "runner/activity.h"
 #include "runner/agent/policy_default.h"
 #include "runner/doctor.h"
+#include "runner/logs.h"
 #include "runner/merge.h"
 #include "runner/model/model.h"
 #include "runner/options.h"
@@ -144,6 +146,10 @@ static int dispatch(const struct options *options)
         return plan_command(options);
     case COMMAND_MERGE:
         return merge_command(options);
+    case COMMAND_STATUS:
+        return status_command(options);
+    case COMMAND_LOGS:
+        return logs_command(options);
     case COMMAND_REPORT:
         return report_command(options);
     case COMMAND_PROMPT:

@@ -87,6 +87,7 @@ struct options {
     bool follow;              /* of `logs` */
     bool dry_run;
     enum verbosity verbosity;
+    enum progress_form progress;
     enum color_mode color;
     enum help_format format;
     bool help; /* --help of the command */

@@ -128,3 +128,21 @@ int apply_follow(struct options *options, const char *value, struct error *err)
     options->follow = true;
     return 0;
 }
+
+int apply_progress(struct options *options, const char *value,
+                   struct error *err)
+{
+    static const char *const words[] = {"auto", "plain", "live", "github",
+                                        "gitlab"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
+        if (!strcmp(words[i], value)) {
+            options->progress = (enum progress_form)i;
+            return 0;
+        }
+    }
+    return error_set(err, ERROR_USAGE,
+                     "--progress: expected auto, plain, live, github or "
+                     "gitlab, got '%s'",
+                     value);
+}

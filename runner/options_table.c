@@ -386,6 +386,11 @@ const struct option_text option_texts[] = {
      "How many parts; default: one for 25 tasks, at most 256.", apply_shards},
     {"--follow", "-f", NULL, FOR(COMMAND_LOGS),
      "Goes on until the task has ended.", apply_follow},
+    {"--progress", NULL, "FORM", FOR(COMMAND_RUN),
+     "live (a picture that is drawn again, on terminals), plain (a line for "
+     "each change), github or gitlab (lines of a task folded together); auto "
+     "chooses.",
+     apply_progress},
     {"--quiet", "-q", NULL, FOR(COMMAND_RUN),
      "No progress and no table; errors only.", apply_quiet},
     {"--verbose", "-v", NULL, FOR(COMMAND_RUN),

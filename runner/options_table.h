@@ -38,6 +38,7 @@ int apply_rerun(struct options *, const char *, struct error *);
 int apply_shards(struct options *, const char *, struct error *);
 int apply_matrix(struct options *, const char *, struct error *);
 int apply_follow(struct options *, const char *, struct error *);
+int apply_progress(struct options *, const char *, struct error *);
 
 struct command_text {
     const char *name;

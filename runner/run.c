@@ -273,6 +273,7 @@ static int run_plan(const struct options *options, const struct plan *plan,
         .keys = keys,
         .directory = &directory,
         .progress = {.verbosity = options->verbosity,
+                     .form = options->progress,
                      .color = options->color == COLOR_ALWAYS ||
                               (options->color == COLOR_AUTO &&
                                isatty(STDERR_FILENO) && !getenv("NO_COLOR"))}};

@@ -306,7 +306,9 @@ static int end_worker(struct run *run, struct worker *worker, struct error *err)
 static int64_t next_deadline(const struct run *run)
 {
     const struct run_settings *limits = &run->supervision->plan->run;
-    int64_t next = gate_deadline(&run->gate, clock_now_ms());
+    int64_t next =
+        clock_earlier(gate_deadline(&run->gate, clock_now_ms()),
+                      progress_deadline(&run->supervision->progress));
 
     if (limits->budget_time_ms >= 0 && !run->stop)
         next = clock_earlier(next, run->began + limits->budget_time_ms);
@@ -373,6 +375,7 @@ static int turn(struct run *run, struct error *err)
         if (dispatch(run, events[i].data.u64, err))
             return -1;
     }
+    progress_tick(&run->supervision->progress);
     return run_answer_asks(run, err);
 }
 
@@ -534,7 +537,7 @@ int supervise(struct supervision *supervision, struct error *err)
               (struct gate_amount){limits->budget_tokens,
                                    limits->budget_cost_microusd});
     run.workers = mem_array(run.jobs, sizeof(*run.workers));
-    supervision->progress.total = supervision->plan->count;
+    progress_start(&supervision->progress, supervision->plan->count);
     sandbox_prepare_groups();
     run.gate.spent = supervision->spent;
     status = guard_start(&run.guard, supervision->directory->path, err);
@@ -560,6 +563,7 @@ int supervise(struct supervision *supervision, struct error *err)
     free(run.order);
     sandbox_filter_free(&run.filter);
     gate_free(&run.gate);
+    progress_end(&supervision->progress);
     run_journal_free(&run.journal);
     return status;
 }

@@ -8,7 +8,7 @@ static const char *const worker_types[] = {
     "turn_finished",   "request_retried",  "tool_finished",   "patch_made",
     "verify_finished", "attempt_finished", "syscall_refused", "limit_reached",
     "network_used",    "prompt_made",      "attempt_resumed", "compacted",
-    "prefix_broken",   "call_reviewed",    "commands_ended"};
+    "prefix_broken",   "call_reviewed",    "commands_ended",  "tool_started"};
 
 struct json event_begin(struct buffer *out, const char *type, const char *task)
 {

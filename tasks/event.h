@@ -46,6 +46,7 @@
  *                    it was the last try), wait_ms, message,
  *                    estimated_input_tokens, estimated_output_tokens,
  *                    cost_microusd|null: of a response that broke off
+ * tool_started       attempt, turn, call_id, tool, call
  * tool_finished      attempt, turn, call_id, tool, call (the command, or the
  *                    arguments, cut), decision (allow|deny),
  *                    reviewed, rule|null (file:line, default:line), reason, ok,

@@ -514,10 +514,18 @@ static void attempt_finished(struct event_subject *subject, const cJSON *event)
     attempt->message = text_member(subject->arena, event, "message");
 }
 
+/* Of use to others. */
+static void nothing(struct event_subject *subject, const cJSON *event)
+{
+    (void)subject;
+    (void)event;
+}
+
 /* ---- all of them ------------------------------------------------------- */
 
 static const struct event_handler handlers[] = {
     {"run_started", SCOPE_RUN, run_started},
+    {"pilot_finished", SCOPE_RUN, nothing},
     {"run_interrupted", SCOPE_RUN, run_interrupted},
     {"run_finished", SCOPE_RUN, run_finished},
     {"task_again", SCOPE_TASK, task_again},
@@ -534,6 +542,7 @@ static const struct event_handler handlers[] = {
     {"call_reviewed", SCOPE_ATTEMPT, call_reviewed},
     {"prefix_leased", SCOPE_TASK, prefix_leased},
     {"tool_finished", SCOPE_ATTEMPT, tool_finished},
+    {"tool_started", SCOPE_ATTEMPT, nothing},
     {"patch_made", SCOPE_ATTEMPT, patch_made},
     {"verify_finished", SCOPE_ATTEMPT, verify_finished},
     {"attempt_finished", SCOPE_ATTEMPT, attempt_finished},

@@ -44,6 +44,23 @@ static void note_call(struct agent *agent, const struct tool_call *call,
     link_send(agent->link, &event);
 }
 
+/* For whoever watches: a command may take its time. */
+static void note_start(struct agent *agent, const struct tool_call *call)
+{
+    struct json event = link_begin(agent->link, "tool_started");
+    CLEANUP(mem_free) char *script = tool_script(call);
+    const char *shown = *script ? script : call->arguments;
+
+    json_member_int(&event, "attempt", agent->attempt);
+    json_member_int(&event, "turn", agent->turn);
+    json_member_string(&event, "call_id", call->call_id);
+    json_key(&event, "tool");
+    json_bytes(&event, call->name, strnlen(call->name, SUMMARY_BYTES));
+    json_key(&event, "call");
+    json_bytes(&event, shown, strnlen(shown, SUMMARY_BYTES));
+    link_send(agent->link, &event);
+}
+
 /* The patch within a call, wherever it stands. `directory` and `script` keep
  * what the call_patch points to. */
 static struct call_patch find_patch(const struct agent *agent,
@@ -101,6 +118,8 @@ static int run_tool(struct agent *agent, const struct tool *tool,
         apply_patch_text(agent->tools, patch.directory, patch.text, result);
         return 0;
     }
+    if (tool->kind & TOOL_EXEC)
+        note_start(agent, call);
     return tool->run(agent->tools, call, result, err);
 }
 

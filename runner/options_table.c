@@ -219,8 +219,8 @@ const struct command_text command_texts[COMMANDS] = {
          "--matrix github, prints the matrix of a job that runs one part on "
          "each machine, as one line of JSON.",
          "nightjar plan tasks.yaml --shards 4  # what is in each of 4 parts\n"
-         "echo \"matrix=$(nightjar plan tasks.yaml --matrix github)\" "
-         ">>\"$GITHUB_OUTPUT\"  # for fromJSON() in a workflow"},
+         "nightjar plan tasks.yaml --matrix github  # for fromJSON() in a "
+         "workflow"},
     [COMMAND_MERGE] =
         {"merge", "RUN_DIRECTORY...", 1, OPTIONS_LIST_MAX,
          "make one run of several",

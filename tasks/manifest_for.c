@@ -235,9 +235,13 @@ static int include(struct work *work, const struct yaml_node *entries)
 
 static int read_source(struct work *work, const struct for_source *each)
 {
-    int sources =
-        (each->items != NULL) + (each->repos != NULL) + (each->files.count > 0);
+    const struct yaml_node *node = yaml_get(work->node, "for");
+    int sources = (yaml_get(node, "items") != NULL) +
+                  (yaml_get(node, "repos") != NULL) +
+                  (yaml_get(node, "files") != NULL);
 
+    if (node->kind != YAML_MAP)
+        return -1; /* told already, as is a source that cannot be used */
     if (sources != 1) {
         problem(work, "items", NULL,
                 "expected one of \"items\", \"repos\" and \"files\"");
@@ -247,7 +251,7 @@ static int read_source(struct work *work, const struct for_source *each)
         return read_items(work, each->items);
     if (each->repos)
         return read_file(work, "repos", each->repos, RECORDS_REPOSITORIES);
-    return read_files(work, each);
+    return each->files.count ? read_files(work, each) : -1;
 }
 
 /* Two names that are one variable would hide each other, as would "x_file" the

@@ -33,8 +33,11 @@ static void report_twice(struct expansion *expansion,
 
     if (number_of(expansion, earlier) == origin->number)
         reader_problem(expansion->reader, origin->node, &id,
-                       "put the matrix keys that differ into the id: "
-                       "{{ matrix.KEY }}",
+                       task->record.count
+                           ? "put a field that tells the records apart into "
+                             "the id: {{ item.FIELD }}"
+                           : "put the matrix keys that differ into the id: "
+                             "{{ matrix.KEY }}",
                        "the id \"%s\" stands for the cells \"%s\" and \"%s\"",
                        task->id, earlier->matrix_cell, task->matrix_cell);
     else

@@ -115,11 +115,15 @@ static void template_problem(struct work *work, struct slot *slot,
         hint = name_hint(scope, name);
         slot_problem(work, slot, hint, "unknown name %s in a template",
                      shown.data);
-    } else if (status == TEMPLATE_UNSET) {
+    } else if (status == TEMPLATE_UNSET && !strncmp(name, "item.", 5)) {
         slot_problem(work, slot,
-                     "give it one everywhere; the prompt may name what is "
-                     "long, other texts not",
-                     "%s has no value that fits here in \"%s\"", shown.data,
+                     "only the prompt may name what is long or has several "
+                     "lines",
+                     "%s has no value that fits here, of \"%s\"", shown.data,
+                     work->cell);
+    } else if (status == TEMPLATE_UNSET) {
+        slot_problem(work, slot, "give it one in every entry of include",
+                     "%s has no value in the cell \"%s\"", shown.data,
                      work->cell);
     } else {
         slot_problem(work, slot, NULL,

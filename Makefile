@@ -77,7 +77,7 @@ REPLAYS := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/fuzz/replay_%,\
 TEST_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/server/*.c))
 BENCH_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 SCRIPT_TESTS := $(wildcard tests/cli/*.t tests/functional/*.t) \
-	$(wildcard tests/agent/test_*.py) \
+	$(wildcard tests/agent/test_*.py) $(wildcard tests/batch/test_*.py) \
 	$(filter-out %/lab.py,$(wildcard tests/attacks/*.py))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,\
 	$(wildcard tests/fuzz/fuzz_*.c))

@@ -150,6 +150,26 @@ static void try_once(const struct worker_job *job,
     attempt_run(request, verdict);
 }
 
+/* A mirror that cannot be read is fetched anew, and the attempt made once
+ * more, as long as nothing was paid for in it. */
+static void try_with_good_mirror(const struct worker_job *job,
+                                 struct attempt_request *request,
+                                 struct attempt_verdict *verdict)
+{
+    int64_t turns = request->totals.turns;
+    struct mirror_request remote = *request->remote;
+    struct error err;
+
+    try_once(job, request, verdict);
+    if (strcmp(verdict->verdict, "error") != 0 ||
+        strcmp(verdict->reason, "repository") != 0 || !request->mirror ||
+        request->record || request->totals.turns != turns)
+        return;
+    remote.deadline = request->deadline;
+    if (!mirror_renew(request->mirror, &remote, &err))
+        try_once(job, request, verdict);
+}
+
 /* ---- going on ---------------------------------------------------------- */
 
 /* The record of a run that was cut off, with its workspace. 1: both; 0: the
@@ -250,7 +270,7 @@ static void work(const struct worker_job *job, struct link *link)
         return;
     }
     for (;;) {
-        try_once(job, &request, &verdict);
+        try_with_good_mirror(job, &request, &verdict);
         link_sync_artifacts(link);
         note_verdict(link, request.number, &verdict);
         put_away(job, link, &request, &verdict);

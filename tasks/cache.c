@@ -224,7 +224,8 @@ static int attach_if_there(struct mirror *mirror)
     CLEANUP(mem_free) char *path = repository_path(mirror);
     struct error ignored;
 
-    return access(path, F_OK) ? -1 : mirror_attach(mirror, path, &ignored);
+    return access(path, F_OK) ? -1
+                              : mirror_attach(mirror, path, false, &ignored);
 }
 
 /* Those who still read it go on doing so; it is removed when nobody uses the
@@ -251,12 +252,12 @@ static int fetch_leased(struct mirror *mirror,
     bool was_there = !access(path, F_OK);
     bool ours = true;
 
-    if (!mirror_attach(mirror, path, err) &&
+    if (!mirror_attach(mirror, path, true, err) &&
         !mirror_fetch_ref(mirror, request, &ours, err))
         return note_ref(mirror, request, err);
     if (!was_there || !ours)
         return -1;
-    if (set_aside(mirror, err) || mirror_attach(mirror, path, err) ||
+    if (set_aside(mirror, err) || mirror_attach(mirror, path, true, err) ||
         mirror_fetch_ref(mirror, request, &ours, err))
         return -1;
     return note_ref(mirror, request, err);
@@ -313,20 +314,18 @@ int mirror_renew(struct mirror *mirror, const struct mirror_request *request,
     CLEANUP(fd_close) int lease = -1;
     /* Packs go to the mirror itself. */
     CLEANUP(mem_free) char *own = STEAL(mirror->own);
-    struct stat held;
     struct stat there;
     bool ours;
 
-    /* Which one it is that cannot be read. */
-    if (stat(mirror->objects, &held))
-        held.st_ino = 0;
     lease = lease_take(lock, request->deadline, err);
     if (lease < 0)
         return -1;
-    if (!stat(mirror->objects, &there) && there.st_ino == held.st_ino &&
+    /* Unless that is another one already than the one that we could not
+     * read. */
+    if (!stat(mirror->objects, &there) && there.st_ino == mirror->inode &&
         set_aside(mirror, err))
         return -1;
-    if (mirror_attach(mirror, path, err) ||
+    if (mirror_attach(mirror, path, true, err) ||
         (mirror_pin(mirror, commit.hex, err) &&
          (mirror_fetch_ref(mirror, request, &ours, err) ||
           note_ref(mirror, request, err))) ||

@@ -4,6 +4,7 @@
 #define NIGHTJAR_TASKS_GIT_H
 
 #include <git2.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "tasks/mirror.h"
@@ -15,13 +16,15 @@ struct mirror {
     char *entry;   /* in the cache; NULL: of its own */
     char *own;     /* where what we make is written; NULL: in it */
     int use;       /* the lock that says that we read it; -1: none */
+    ino_t inode;   /* of `objects`: another one is another mirror */
     struct object_id commit;
 };
 
 /* The parts that mirror.c and cache.c share. */
 
-/* The repository at `directory`, made if it is not there. */
-int mirror_attach(struct mirror *mirror, const char *directory,
+/* The repository at `directory`; made, if `create`, when it is not there: by
+ * one process at a time. */
+int mirror_attach(struct mirror *mirror, const char *directory, bool create,
                   struct error *err);
 
 /* Fetches the request's ref into the mirror and pins it. *ours: the failure is

@@ -320,23 +320,26 @@ static int use_own(struct mirror *mirror, struct error *err)
     return 0;
 }
 
-int mirror_attach(struct mirror *mirror, const char *directory,
+int mirror_attach(struct mirror *mirror, const char *directory, bool create,
                   struct error *err)
 {
     mode_t mask = umask(0022);
+    struct stat info;
     int status = 0;
 
     git_repository_free(mirror->repository);
     mirror->repository = NULL;
-    if (git_repository_open_bare(&mirror->repository, directory))
+    status = git_repository_open_bare(&mirror->repository, directory);
+    if (status && create)
         status = git_repository_init(&mirror->repository, directory, true);
     umask(mask);
     if (status)
-        return git_fail(err, "create mirror");
+        return git_fail(err, "open mirror");
     free(mirror->path);
     free(mirror->objects);
     mirror->path = mem_string(directory);
     mirror->objects = mem_format("%s/objects", directory);
+    mirror->inode = stat(mirror->objects, &info) ? 0 : info.st_ino;
     return mirror->own ? use_own(mirror, err) : 0;
 }
 
@@ -346,7 +349,7 @@ int mirror_fetch(const struct mirror_request *request, struct mirror **mirror,
     CLEANUP(mirror_cleanup) struct mirror *made = mirror_new();
     bool ours;
 
-    if (mirror_attach(made, request->directory, err) ||
+    if (mirror_attach(made, request->directory, true, err) ||
         mirror_fetch_ref(made, request, &ours, err))
         return -1;
     *mirror = STEAL(made);

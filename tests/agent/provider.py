@@ -47,8 +47,9 @@ def ok(condition, name, *why):
     return condition
 
 
-def equal(got, wanted, name):
-    return ok(got == wanted, name, f"got:    {got!r}", f"wanted: {wanted!r}")
+def equal(got, wanted, name, *why):
+    return ok(got == wanted, name, f"got:    {got!r}", f"wanted: {wanted!r}",
+              *why)
 
 
 def note(*text):

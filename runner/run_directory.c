@@ -42,6 +42,22 @@ static int make_default(struct run_directory *directory, struct error *err)
     return fd < 0 ? 0 : file_write_fd(fd, rule, strlen(rule), err);
 }
 
+/* The journal of a run that was killed before it wrote anything: as good as
+ * new. Else -1 with EEXIST. */
+static int open_empty(int folder)
+{
+    struct stat info;
+    int fd = openat(folder, "journal.jsonl",
+                    O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd >= 0 && !fstat(fd, &info) && S_ISREG(info.st_mode) &&
+        !info.st_size && !flock(fd, LOCK_EX | LOCK_NB))
+        return fd;
+    fd_reset(&fd);
+    errno = EEXIST;
+    return -1;
+}
+
 static int open_journal(struct run_directory *directory, struct error *err)
 {
     directory->fd = open(directory->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -50,6 +66,8 @@ static int open_journal(struct run_directory *directory, struct error *err)
     directory->journal =
         openat(directory->fd, "journal.jsonl",
                O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
+    if (directory->journal < 0 && errno == EEXIST)
+        directory->journal = open_empty(directory->fd);
     if (directory->journal < 0 && errno == EEXIST) {
         error_set(err, ERROR_USAGE, "%s holds a run already", directory->path);
         return error_hint(err, "give --out a folder that is new or empty");
@@ -57,8 +75,9 @@ static int open_journal(struct run_directory *directory, struct error *err)
     if (directory->journal < 0 || flock(directory->journal, LOCK_EX | LOCK_NB))
         return error_set_errno(err, ERROR_IO, errno, "%s/journal.jsonl",
                                directory->path);
-    if (mkdirat(directory->fd, "tasks", 0777) ||
-        mkdirat(directory->fd, "reports", 0777) || fsync(directory->fd))
+    if ((mkdirat(directory->fd, "tasks", 0777) && errno != EEXIST) ||
+        (mkdirat(directory->fd, "reports", 0777) && errno != EEXIST) ||
+        fsync(directory->fd))
         return error_set_errno(err, ERROR_IO, errno, "%s", directory->path);
     return 0;
 }

@@ -13,7 +13,8 @@ else
 fi
 
 # Every command and option of the help is in the README's reference or man page.
-for command in run check report prompt why policy schema help version; do
+for command in run check report plan merge status logs prompt why policy schema \
+    help version; do
     ok "help $command" "$NIGHTJAR" help "$command"
     ok "$command --help" "$NIGHTJAR" "$command" --help
 done

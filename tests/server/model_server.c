@@ -22,6 +22,8 @@
  *   "echo_turns"  N, instead of lists: a request with fewer than N
  *                 function_call_output items gets one exec_command call with
  *                 {"cmd": the scenario's "cmd" or "true"}, else a message
+ *   "faults"      steps that take the place of an echo, in turn, at each
+ *                 "fault_every"-th request
  *   "latency_ms"  before the first byte, where the step says nothing else
  *   "model"       the name in responses
  *

@@ -31,6 +31,7 @@ struct scenario {
     struct script scripts[SCRIPTS_MAX];
     size_t script_count;
     char *match;
+    int64_t echoed; /* requests, for faults */
 };
 
 /* What a member may be. */
@@ -58,6 +59,7 @@ static const struct member scenario_members[] = {
     {"by_prompt", MEMBER_OBJECT},  {"match", MEMBER_STRING},
     {"echo_turns", MEMBER_NUMBER}, {"latency_ms", MEMBER_NUMBER},
     {"cmd", MEMBER_STRING},        {"model", MEMBER_STRING},
+    {"faults", MEMBER_ARRAY},      {"fault_every", MEMBER_NUMBER},
 };
 
 static const struct member step_members[] = {
@@ -255,7 +257,8 @@ static int scenario_load(struct scenario *scenario, const char *path,
         scenario->match = escaped(json_get_string(scenario->json, "match"));
     if (json_get(scenario->json, "echo_turns")) {
         make_echo(scenario);
-        return 0;
+        list = json_get(scenario->json, "faults");
+        return list ? check_steps(list, err) : 0;
     }
     cJSON_ArrayForEach(list, json_get(scenario->json, "by_prompt"))
     {
@@ -308,11 +311,20 @@ static const cJSON *scenario_step(struct scenario *scenario, struct span body)
     struct script *end = script + scenario->script_count;
     int64_t count, index;
 
-    if (scenario->echo_call)
+    if (scenario->echo_call) {
+        const cJSON *faults = json_get(scenario->json, "faults");
+        int64_t every = json_get_int64(scenario->json, "fault_every", 0);
+
+        scenario->echoed++;
+        if (faults && every && scenario->echoed % every == 0)
+            return cJSON_GetArrayItem(
+                faults, (int)(scenario->echoed / every %
+                              cJSON_GetArraySize(faults)));
         return count_outputs(body) <
                        json_get_int64(scenario->json, "echo_turns", 0)
                    ? scenario->echo_call
                    : scenario->echo_end;
+    }
     while (script < end && script->text && !occurs(body, script->text))
         script++;
     if (script == end)

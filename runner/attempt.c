@@ -1,7 +1,9 @@
 #include "runner/attempt.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -144,6 +146,26 @@ static bool run_agent(struct attempt *attempt)
 
 /* ---- whole ------------------------------------------------------------- */
 
+/* Whether the agent can look at files or run anything. One that only answers
+ * needs no workspace and no sandbox: there is nothing to confine. */
+static bool needs_place(const struct task *task)
+{
+    return task->tools & ~(unsigned)TOOL_PLAN || task->setup.count;
+}
+
+/* A folder alone, which says that the attempt can be gone on with. */
+static int open_no_place(struct attempt *attempt, const char *scratch,
+                         struct error *err)
+{
+    const struct record *record = attempt->request->record;
+
+    attempt->place.shell = place_shell();
+    attempt->after_setup = record ? record->after_setup : attempt->base;
+    if (mkdir(scratch, 0700) && !(record && errno == EEXIST))
+        return error_set_errno(err, ERROR_IO, errno, "mkdir %s", scratch);
+    return 0;
+}
+
 static int open_place(struct attempt *attempt, struct error *err)
 {
     struct attempt_request *request = attempt->request;
@@ -162,6 +184,8 @@ static int open_place(struct attempt *attempt, struct error *err)
                                  .existing = record != NULL,
                                  .deadline = request->deadline};
 
+    if (!needs_place(attempt->task))
+        return open_no_place(attempt, scratch, err);
     if (place_open(&open, &attempt->place, err))
         return -1;
     if (record) {
@@ -218,7 +242,8 @@ static void work(struct attempt *attempt)
 
         /* What still runs would change what is looked at. */
         note_running(attempt);
-        if (sandbox_end_commands(attempt->place.sandbox, &err)) {
+        if (attempt->place.sandbox &&
+            sandbox_end_commands(attempt->place.sandbox, &err)) {
             if (ended)
                 attempt_failed(attempt->request, &err, attempt->verdict);
             return;
@@ -249,10 +274,11 @@ static int begin_agent(struct attempt *attempt,
                        struct conversation *conversation, struct error *err)
 {
     const struct attempt_request *request = attempt->request;
+    const struct sandbox *sandbox = attempt->place.sandbox;
     const struct prompt_place place = {
-        .workspace = sandbox_directory(attempt->place.sandbox),
-        .home = sandbox_home(attempt->place.sandbox),
-        .temporary = sandbox_temporary(attempt->place.sandbox),
+        .workspace = sandbox ? sandbox_directory(sandbox) : SANDBOX_WORKSPACE,
+        .home = sandbox ? sandbox_home(sandbox) : SANDBOX_HOME,
+        .temporary = sandbox ? sandbox_temporary(sandbox) : "/tmp",
         .shell = attempt->place.shell};
     CLEANUP(documents_free) struct documents documents = {.agent_count = 0};
     CLEANUP(prompt_free) struct prompt prompt;

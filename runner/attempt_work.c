@@ -79,9 +79,12 @@ int attempt_make_patch(struct attempt *attempt, struct violations *violations,
 
     buffer_clear(&attempt->patch);
     patch_summary_free(&attempt->summary);
-    if (attempt_snapshot(attempt, attempt->base, &found, err) ||
-        snapshot_without(mirror, attempt->base, attempt->after_setup, found,
-                         &attempt->tree, err) ||
+    attempt->tree = attempt->base;
+    if ((attempt->place.sandbox &&
+         attempt_snapshot(attempt, attempt->base, &found, err)) ||
+        (attempt->place.sandbox &&
+         snapshot_without(mirror, attempt->base, attempt->after_setup, found,
+                          &attempt->tree, err)) ||
         patch_make(mirror, attempt->base, attempt->tree, &attempt->patch,
                    &attempt->summary, err))
         return -1;

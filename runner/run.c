@@ -251,8 +251,14 @@ static int prepare_cache(const struct options *options,
 
     if (!cache_open(cache, folder && *folder ? folder : NULL, bytes, err))
         return 0;
-    if (folder || cache->folder)
+    if (folder && *folder)
         return -1;
+    cache_close(cache);
+    if (options->verbosity != PROGRESS_QUIET)
+        fprintf(stderr,
+                "nightjar: %s: repositories are kept in the run directory "
+                "alone\n",
+                err->text);
     own = mem_format("%s/work/cache", supervision->directory->path);
     return cache_open(cache, own, bytes, err);
 }

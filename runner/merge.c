@@ -251,7 +251,8 @@ static int collect_lines(struct merge *merge, struct error *err)
                        sizeof(merge->lines[k].time));
         }
     }
-    qsort(merge->lines, merge->line_count, sizeof(*merge->lines), by_time);
+    if (merge->line_count)
+        qsort(merge->lines, merge->line_count, sizeof(*merge->lines), by_time);
     return 0;
 }
 

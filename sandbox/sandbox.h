@@ -107,9 +107,9 @@ struct sandbox_spec {
      * the filesystem can map owners, to anyone. With `lower`: a directory of
      * identity's that holds "upper" and "work", for what changes. */
     const char *workspace;
-    const char *inside; /* absolute; NULL: SANDBOX_WORKSPACE */
-    const char *lower;  /* NULL, or the read-only files below an overlay */
-    bool *no_overlay;   /* set when that is what the host cannot do */
+    const char *inside;  /* absolute; NULL: SANDBOX_WORKSPACE */
+    const char *lower;   /* NULL, or the read-only files below an overlay */
+    bool *no_overlay;    /* set when that is what the host cannot do */
     const char *objects; /* NULL, or a folder of git objects that the lower
                             files borrow: read-only at SANDBOX_OBJECTS */
     /* A host directory that this process may write to; "tmp", "var-tmp" and

@@ -263,7 +263,8 @@ void cache_trim(const struct cache *cache)
     if (alone < 0)
         return; /* another one is at it */
     find_entries(&items, cache->folder);
-    qsort(items.list, items.count, sizeof(*items.list), by_age);
+    if (items.count)
+        qsort(items.list, items.count, sizeof(*items.list), by_age);
     for (size_t i = 0; i < items.count && items.bytes > cache->bytes_max; i++)
         remove_item(&items, &items.list[i]);
 }

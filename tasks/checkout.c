@@ -76,6 +76,12 @@ static int make_leased(const struct checkout_request *request, const char *path,
     return access(path, F_OK) ? make(request, path, err) : 0;
 }
 
+static void move(struct checkout *from, struct checkout *to)
+{
+    *to = *from;
+    *from = (struct checkout){NULL, -1};
+}
+
 int checkout_share(const struct checkout_request *request,
                    struct checkout *checkout, struct error *err)
 {
@@ -96,8 +102,7 @@ int checkout_share(const struct checkout_request *request,
         (access(made.path, F_OK) && make_leased(request, made.path, err)))
         return -1;
     futimens(made.use, NULL);
-    *checkout = made;
-    made = (struct checkout){NULL, -1};
+    move(&made, checkout);
     return 0;
 }
 

@@ -318,8 +318,8 @@ static const cJSON *scenario_step(struct scenario *scenario, struct span body)
         scenario->echoed++;
         if (faults && every && scenario->echoed % every == 0)
             return cJSON_GetArrayItem(
-                faults, (int)(scenario->echoed / every %
-                              cJSON_GetArraySize(faults)));
+                faults,
+                (int)(scenario->echoed / every % cJSON_GetArraySize(faults)));
         return count_outputs(body) <
                        json_get_int64(scenario->json, "echo_turns", 0)
                    ? scenario->echo_call

@@ -102,8 +102,7 @@ static int note(const char *path, const struct stat *info, int type,
                 struct FTW *place)
 {
     (void)place;
-    if (type != FTW_D &&
-        (info->st_size || !strstr(path, "/transcript.jsonl")))
+    if (type != FTW_D && (info->st_size || !strstr(path, "/transcript.jsonl")))
         buffer_addf(&found, "%s ", path + root_length + 1);
     return 0;
 }

@@ -290,3 +290,37 @@ int file_memory(const char *name, struct span content, struct error *err)
     }
     return fd;
 }
+
+/* Between file systems, and on some of them, the kernel copies nothing. */
+static int copy_bytes(int from, int to, struct error *err)
+{
+    char bytes[65536];
+
+    for (;;) {
+        ssize_t got = read(from, bytes, sizeof(bytes));
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return error_set_errno(err, ERROR_IO, errno, "read");
+        if (!got)
+            return 0;
+        if (file_write_fd(to, bytes, (size_t)got, err))
+            return -1;
+    }
+}
+
+int file_copy_fd(int from, int to, struct error *err)
+{
+    for (;;) {
+        ssize_t copied = copy_file_range(from, NULL, to, NULL, 1 << 30, 0);
+
+        if (copied == 0)
+            return 0;
+        if (copied < 0 && (errno == EXDEV || errno == EINVAL ||
+                           errno == ENOSYS || errno == EOPNOTSUPP))
+            return copy_bytes(from, to, err);
+        if (copied < 0 && errno != EINTR)
+            return error_set_errno(err, ERROR_IO, errno, "copy");
+    }
+}

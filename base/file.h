@@ -18,6 +18,10 @@ int file_read(int dirfd, const char *path, struct buffer *out,
 /* The same for an open file, from its current position. */
 int file_read_fd(int fd, struct buffer *out, struct error *err);
 
+/* Copies from where `from` is to its end, sharing blocks where the file systems
+ * can. */
+int file_copy_fd(int from, int to, struct error *err);
+
 /* Writes all bytes, going on after EINTR and short writes. */
 int file_write_fd(int fd, const void *data, size_t length, struct error *err);
 

@@ -25,13 +25,16 @@ static void bucket_init(struct lane_bucket *bucket, int64_t per_minute,
 
 static void bucket_fill(struct lane_bucket *bucket, int64_t now)
 {
-    int64_t passed = now - bucket->filled;
     int64_t size = bucket_size(bucket);
+    int64_t passed = now - bucket->filled;
     __int128 level = bucket->level;
+    __int128 added;
 
     if (passed <= 0)
         return;
-    level += (__int128)passed * bucket->per_minute * THOUSAND / MINUTE_MS;
+    added = (__int128)passed * bucket->per_minute * THOUSAND + bucket->rest;
+    level += added / MINUTE_MS;
+    bucket->rest = (int64_t)(added % MINUTE_MS);
     bucket->level = level > size ? size : (int64_t)level;
     bucket->filled = now;
 }

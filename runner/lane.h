@@ -32,6 +32,7 @@
 struct lane_bucket {
     int64_t per_minute; /* -1: no limit */
     int64_t level;      /* thousandths; below 0: taken in advance */
+    int64_t rest;       /* of a thousandth, in sixty-thousandths of it */
     int64_t filled;     /* when, base/clock.h */
 };
 

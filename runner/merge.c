@@ -12,6 +12,7 @@
 #include "runner/reports.h"
 #include "runner/run.h"
 #include "tasks/event.h"
+#include "tasks/manifest_rules.h"
 
 #define RUN_JSON_MAX ((size_t)1 << 30)
 
@@ -77,7 +78,17 @@ static int read_part(struct part *part, const char *path, struct error *err)
         file_read(AT_FDCWD, file, &text, err))
         return error_context(err, "%s", path);
     part->run = json_parse(text.data, text.length, err);
-    return part->run ? 0 : error_context(err, "%s", file);
+    if (!part->run)
+        return error_context(err, "%s", file);
+    /* They become names of folders, and come from elsewhere. */
+    for (size_t i = 0; i < part->outcome.task_count; i++) {
+        const char *id = part->outcome.tasks[i]->id;
+
+        if (rule_id(id) || !strcmp(id, ".") || !strcmp(id, ".."))
+            return error_set(err, ERROR_PROTOCOL,
+                             "%s: '%.100s' is no id of a task", path, id);
+    }
+    return 0;
 }
 
 static int by_id(const void *a, const void *b)
@@ -363,15 +374,9 @@ static int copy_file(int from, int to, const char *name, struct error *err)
     int out = openat(
         to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
 
-    while (in >= 0 && out >= 0) {
-        ssize_t copied = copy_file_range(in, NULL, out, NULL, 1 << 30, 0);
-
-        if (copied == 0)
-            return 0;
-        if (copied < 0 && errno != EINTR)
-            break;
-    }
-    return error_set_errno(err, ERROR_IO, errno, "copy %s", name);
+    if (in < 0 || out < 0)
+        return error_set_errno(err, ERROR_IO, errno, "copy %s", name);
+    return file_copy_fd(in, out, err) ? error_context(err, "%s", name) : 0;
 }
 
 static void folder_close(DIR **folder)

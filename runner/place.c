@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "runner/lingering.h"
 #include "runner/task_record.h"
+#include "tasks/cache.h"
 #include "tasks/checkout.h"
 #include "tasks/event.h"
 #include "tasks/workspace.h"
@@ -222,15 +223,16 @@ static int make_own(const struct place *place, const char *path,
 static int share_checkout(const struct place_request *request,
                           struct place *place, struct error *err)
 {
-    const struct checkout_request checkout = {.mirror = request->mirror,
-                                              .branch = BRANCH,
-                                              .borrowed = SANDBOX_OBJECTS,
-                                              .submodules =
-                                                  request->task->submodules,
-                                              .url = request->task->repo,
-                                              .scratch = place->scratch,
-                                              .inside = SANDBOX_UID,
-                                              .deadline = request->deadline};
+    const struct checkout_request checkout = {
+        .mirror = request->mirror,
+        .branch = BRANCH,
+        .borrowed = SANDBOX_OBJECTS,
+        .submodules = request->task->submodules,
+        .url = request->task->repo,
+        .scratch = place->scratch,
+        .inside = SANDBOX_UID,
+        .since = request->remote->cache->fresh_since,
+        .deadline = request->deadline};
     struct mirror_request remote = *request->remote;
 
     remote.deadline = request->deadline;

@@ -164,6 +164,7 @@ static void begin_again(struct resume_task *state,
     state->again = why;
     state->state = RESUME_WORK;
     state->begun = false;
+    state->totals = (struct agent_totals){0};
     state->verify_rounds = 0;
     if (before->attempt_count)
         state->attempt = before->attempts[before->attempt_count - 1].number + 1;
@@ -183,6 +184,8 @@ static struct resume_task state_of(const struct task *task,
     state.attempts_before = before->attempts_before;
     if (is_done(before) && !rerun && !is_retried(again, before))
         state.state = RESUME_DONE;
+    state.failed =
+        before->verdict == VERDICT_FAILED || before->verdict == VERDICT_ERROR;
     if (state.state == RESUME_DONE)
         return state;
     if (!before->attempt_count) {

@@ -12,6 +12,7 @@
 #include "runner/model/model.h"
 #include "runner/reports.h"
 #include "runner/supervisor.h"
+#include "runner/task_record.h"
 #include "tasks/cache.h"
 #include "tasks/mirror.h"
 #include "tasks/outcome.h"
@@ -95,24 +96,31 @@ static void put_list(struct json *json, const char *key,
     json_end(json);
 }
 
+/* FNV-1a: against mistakes, not against whoever writes them. */
+static void digest_hex(struct span text, char hex[static 20])
+{
+    uint64_t digest = 14695981039346656037U;
+
+    for (size_t at = 0; at < text.length; at++)
+        digest = (digest ^ (unsigned char)text.data[at]) * 1099511628211U;
+    snprintf(hex, 20, "%016llx", (unsigned long long)digest);
+}
+
 /* What the manifests say, so that a run is not gone on with under another
- * policy. FNV-1a: against mistakes, not against whoever writes them. */
+ * policy. */
 static void put_digests(struct json *json, const struct option_list *list)
 {
     json_key(json, "digests");
     json_array(json);
     for (size_t i = 0; i < list->count; i++) {
         CLEANUP(buffer_free) struct buffer text = {0};
-        uint64_t digest = 14695981039346656037U;
         struct error ignored;
         char hex[20];
 
         buffer_init(&text, MANIFEST_BYTES_MAX);
         if (file_read(AT_FDCWD, list->items[i], &text, &ignored))
             buffer_clear(&text);
-        for (size_t at = 0; at < text.length; at++)
-            digest = (digest ^ (unsigned char)text.data[at]) * 1099511628211U;
-        snprintf(hex, sizeof(hex), "%016llx", (unsigned long long)digest);
+        digest_hex(buffer_span(&text), hex);
         json_string(json, hex);
     }
     json_end(json);
@@ -130,6 +138,21 @@ static void put_command(struct json *json, const struct options *options)
     json_member_int(json, "jobs", options->jobs);
     json_member_text(json, "model_url", options->model_url);
     json_end(json);
+}
+
+/* What a record says may be long, and is somebody else's: that it is the same
+ * when the run is gone on with is enough. */
+static void put_record(struct json *json, const struct task *task)
+{
+    CLEANUP(buffer_free) struct buffer text = {0};
+    char hex[20];
+
+    if (!task->record.count)
+        return;
+    buffer_init(&text, TEXT_BYTES_MAX);
+    task_record_json(task, &text);
+    digest_hex(buffer_span(&text), hex);
+    json_member_string(json, "record", hex);
 }
 
 /* What was asked for, resolved, for whoever reads the directory later. */
@@ -166,6 +189,7 @@ static int make_run_json(const struct options *options,
         json_member_int(&json, "attempts", task->attempts);
         json_member_int(&json, "fix_attempts", task->fix_attempts);
         json_member_text(&json, "output_schema", task->output_schema);
+        put_record(&json, task);
         json_end(&json);
     }
     json_end(&json);

@@ -181,6 +181,7 @@ static int pass_over(struct run *run, struct error *err)
             return 0;
         if (resume[index].state == RESUME_DONE) {
             run->done++;
+            run->failed += resume[index].failed;
             continue;
         }
         ending = (struct ending){last->verdict, last->reason, last->message,

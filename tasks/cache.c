@@ -1,5 +1,6 @@
 #include "tasks/cache.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,6 +17,7 @@
 #define REFS_BYTES_MAX ((size_t)4 << 20)
 #define REFS_MAX 1000 /* remembered of one remote */
 #define ENTRY_TRIES 100
+#define REFS_DEPTH 10
 
 /* ---- the folder -------------------------------------------------------- */
 
@@ -33,6 +35,16 @@ static char *usual_folder(struct error *err)
     return NULL;
 }
 
+/* Whatever the umask is: what is in it is taken for the remote's word. */
+static int make_private(const char *path, struct error *err)
+{
+    mode_t mask = umask(0077);
+    int status = file_make_directories(AT_FDCWD, path, err);
+
+    umask(mask);
+    return status;
+}
+
 int cache_open(struct cache *cache, const char *folder, int64_t bytes_max,
                struct error *err)
 {
@@ -42,12 +54,11 @@ int cache_open(struct cache *cache, const char *folder, int64_t bytes_max,
 
     *cache =
         (struct cache){.bytes_max = bytes_max, .fresh_since = clock_utc_ms()};
-    if (!path || file_make_directories(AT_FDCWD, path, err))
+    if (!path || make_private(path, err))
         return -1;
     cache->folder = realpath(path, NULL);
     if (!cache->folder || stat(cache->folder, &info))
         return error_set_errno(err, ERROR_IO, errno, "%s", path);
-    /* What is in it is taken for the remote's word. */
     if (info.st_uid == geteuid() && !(info.st_mode & 0022))
         return 0;
     error_set(err, ERROR_USAGE, "the cache %s can be written to by other users",
@@ -148,9 +159,11 @@ static void put_ref(struct json *json, const char *name, const char *commit,
     json_end(json);
 }
 
-/* Once it is written, others rely on it: objects come first. */
+/* Once it is written, others rely on it: objects come first. `asked`: when the
+ * remote was, for what it had then. */
 static int note_ref(const struct mirror *mirror,
-                    const struct mirror_request *request, struct error *err)
+                    const struct mirror_request *request, int64_t asked,
+                    struct error *err)
 {
     CLEANUP(json_free) cJSON *refs = read_refs(mirror);
     CLEANUP(mem_free) char *path = mem_format("%s/refs.json", mirror->entry);
@@ -162,7 +175,7 @@ static int note_ref(const struct mirror *mirror,
     buffer_init(&text, REFS_BYTES_MAX);
     json = json_to(&text);
     json_object(&json);
-    put_ref(&json, ref_name(request), mirror->commit.hex, clock_utc_ms());
+    put_ref(&json, ref_name(request), mirror->commit.hex, asked);
     cJSON_ArrayForEach(ref, refs)
     {
         if (count < REFS_MAX && strcmp(ref->string, ref_name(request)) != 0) {
@@ -228,54 +241,100 @@ static int attach_if_there(struct mirror *mirror)
                               : mirror_attach(mirror, path, false, &ignored);
 }
 
-/* Those who still read it go on doing so; it is removed when nobody uses the
- * entry any more. */
-static int set_aside(const struct mirror *mirror, struct error *err)
+/* What a fetch left that was killed; whoever has the lease is the only one who
+ * writes here. */
+static void remove_locks(const char *folder, int depth)
+{
+    DIR *opened = opendir(folder);
+    struct dirent *entry;
+
+    while (opened && (entry = readdir(opened))) {
+        size_t length = strlen(entry->d_name);
+
+        if (length > 5 && !strcmp(entry->d_name + length - 5, ".lock"))
+            unlinkat(dirfd(opened), entry->d_name, 0);
+        else if (depth && entry->d_name[0] != '.' && entry->d_type == DT_DIR) {
+            CLEANUP(mem_free)
+            char *below = mem_format("%s/%s", folder, entry->d_name);
+
+            remove_locks(below, depth - 1);
+        }
+    }
+    if (opened)
+        closedir(opened);
+}
+
+/* A new repository in the place of one that cannot be read, which is kept for
+ * those who still read what can be read of it. Only when all is there: a
+ * remote that cannot be reached takes nothing away. */
+static int replace(struct mirror *mirror, const struct mirror_request *request,
+                   struct error *err)
 {
     CLEANUP(mem_free) char *path = repository_path(mirror);
     CLEANUP(mem_free)
+    char *fresh = mem_format("%s/fresh-%d", mirror->entry, (int)getpid());
+    CLEANUP(mem_free)
     char *aside = mem_format("%s/damaged-%d-%" PRId64, mirror->entry,
                              (int)getpid(), clock_utc_ms());
-    CLEANUP(mem_free) char *refs = mem_format("%s/refs.json", mirror->entry);
+    int64_t asked = clock_utc_ms();
+    struct error ignored;
+    bool ours;
 
-    if ((unlink(refs) || rename(path, aside)) && errno != ENOENT)
-        return error_set_errno(err, ERROR_IO, errno, "rename %s", path);
-    return 0;
+    if (file_remove_tree(AT_FDCWD, fresh, err) ||
+        mirror_attach(mirror, fresh, true, err))
+        return -1;
+    if (mirror_fetch_everything(mirror, request, err) ||
+        mirror_fetch_ref(mirror, request, &ours, err)) {
+        file_remove_tree(AT_FDCWD, fresh, &ignored);
+        return -1;
+    }
+    if ((rename(path, aside) && errno != ENOENT) || rename(fresh, path))
+        return error_set_errno(err, ERROR_IO, errno, "rename %s", fresh);
+    if (mirror_attach(mirror, path, false, err))
+        return -1;
+    return note_ref(mirror, request, asked, err);
 }
 
-/* Fetches, with the lease held. What a process left half done that was killed,
- * or the disk lost, is not repaired but made again. */
+/* Fetches, with the lease held. What is damaged is not repaired but made
+ * again. */
 static int fetch_leased(struct mirror *mirror,
                         const struct mirror_request *request, struct error *err)
 {
     CLEANUP(mem_free) char *path = repository_path(mirror);
+    CLEANUP(mem_free) char *refs = mem_format("%s/refs", path);
     bool was_there = !access(path, F_OK);
+    int64_t asked = clock_utc_ms();
     bool ours = true;
 
+    if (was_there) {
+        remove_locks(path, 0);
+        remove_locks(refs, REFS_DEPTH);
+    }
     if (!mirror_attach(mirror, path, true, err) &&
         !mirror_fetch_ref(mirror, request, &ours, err))
-        return note_ref(mirror, request, err);
-    if (!was_there || !ours)
-        return -1;
-    if (set_aside(mirror, err) || mirror_attach(mirror, path, true, err) ||
-        mirror_fetch_ref(mirror, request, &ours, err))
-        return -1;
-    return note_ref(mirror, request, err);
+        return note_ref(mirror, request, asked, err);
+    return was_there && ours ? replace(mirror, request, err) : -1;
 }
 
-static int fetch_in_turn(struct mirror *mirror,
-                         const struct mirror_request *request,
-                         struct error *err)
+/* Until it is its turn, no time of the fetch passes. */
+static int in_turn(struct mirror *mirror, const struct mirror_request *request,
+                   int (*fetch)(struct mirror *mirror,
+                                const struct mirror_request *request,
+                                struct error *err),
+                   struct error *err)
 {
     const struct mirror_turns *turns = request->turns;
     CLEANUP(mem_free) char *host = credential_host(request->url);
+    struct mirror_request timed = *request;
     int status;
 
     if (!turns || !host)
-        return fetch_leased(mirror, request, err);
+        return fetch(mirror, request, err);
     if (turns->begin(turns->context, host, err))
         return -1;
-    status = fetch_leased(mirror, request, err);
+    if (request->fetch_ms > 0)
+        timed.deadline = clock_deadline(request->fetch_ms);
+    status = fetch(mirror, &timed, err);
     turns->end(turns->context);
     return status;
 }
@@ -298,7 +357,7 @@ int mirror_take(const struct mirror_request *request, struct mirror **mirror,
                                  request->url);
         /* While we waited, it may have been fetched. */
         *fetched = attach_if_there(taken) || !pin_known(taken, request);
-        if (*fetched && fetch_in_turn(taken, request, err))
+        if (*fetched && in_turn(taken, request, fetch_leased, err))
             return -1;
     }
     *mirror = STEAL(taken);
@@ -314,22 +373,23 @@ int mirror_renew(struct mirror *mirror, const struct mirror_request *request,
     CLEANUP(fd_close) int lease = -1;
     /* Packs go to the mirror itself. */
     CLEANUP(mem_free) char *own = STEAL(mirror->own);
-    struct stat there;
-    bool ours;
+    ino_t inode = mirror->inode;
+    struct error ignored;
+    int status = 0;
 
+    if (mirror_is_sound(mirror)) {
+        mirror->own = STEAL(own);
+        return error_set(err, ERROR_REPOSITORY, "the mirror is sound");
+    }
     lease = lease_take(lock, request->deadline, err);
     if (lease < 0)
         return -1;
-    /* Unless that is another one already than the one that we could not
+    /* Unless there is another one already than the one that we could not
      * read. */
-    if (!stat(mirror->objects, &there) && there.st_ino == mirror->inode &&
-        set_aside(mirror, err))
-        return -1;
-    if (mirror_attach(mirror, path, true, err) ||
-        (mirror_pin(mirror, commit.hex, err) &&
-         (mirror_fetch_ref(mirror, request, &ours, err) ||
-          note_ref(mirror, request, err))) ||
-        mirror_pin(mirror, commit.hex, err))
+    if (mirror_attach(mirror, path, false, &ignored) ||
+        mirror->inode == inode || mirror_pin(mirror, commit.hex, &ignored))
+        status = in_turn(mirror, request, replace, err);
+    if (status || mirror_pin(mirror, commit.hex, err))
         return -1;
     return own ? mirror_write_to(mirror, own, err) : 0;
 }

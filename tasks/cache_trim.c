@@ -134,15 +134,29 @@ static bool is_commit(const char *name)
 /* What a process left that was killed while it made a checkout. */
 static void remove_unfinished(const char *checkouts, const char *name)
 {
+    int commit = (int)strcspn(name, ".");
     CLEANUP(mem_free)
-    char *path = mem_format("%s/%.*s", checkouts, (int)strlen(name) - 4, name);
-    CLEANUP(mem_free) char *lock = mem_format("%s.lease", path);
+    char *lock = mem_format("%s/%.*s.lease", checkouts, commit, name);
     CLEANUP(mem_free) char *unfinished = mem_format("%s/%s", checkouts, name);
     CLEANUP(fd_close) int lease = lease_try_alone(lock);
     struct error ignored;
 
     if (lease >= 0)
         file_remove_tree(AT_FDCWD, unfinished, &ignored);
+}
+
+/* What another one began to remove, or that was not whole. */
+static void remove_removed(const char *checkouts, const char *name)
+{
+    int commit = (int)strcspn(name, ".");
+    CLEANUP(mem_free)
+    char *use = mem_format("%s/%.*s.lock", checkouts, commit, name);
+    CLEANUP(mem_free) char *path = mem_format("%s/%s", checkouts, name);
+    CLEANUP(fd_close) int alone = lease_try_alone(use);
+    struct error ignored;
+
+    if (alone >= 0)
+        file_remove_tree(AT_FDCWD, path, &ignored);
 }
 
 static void find_checkouts(struct items *items, const char *entry)
@@ -156,6 +170,8 @@ static void find_checkouts(struct items *items, const char *entry)
 
         if (ends_with(found->d_name, ".new"))
             remove_unfinished(checkouts, found->d_name);
+        if (ends_with(found->d_name, ".removed"))
+            remove_removed(checkouts, found->d_name);
         if (is_commit(found->d_name))
             add(items, false, path, mem_format("%s.lock", path),
                 size_of(path, path));
@@ -176,7 +192,8 @@ static void remove_damaged(const char *entry)
     struct error ignored;
 
     while (folder && (found = readdir(folder))) {
-        if (strncmp(found->d_name, "damaged-", 8) != 0)
+        if (strncmp(found->d_name, "damaged-", 8) != 0 &&
+            strncmp(found->d_name, "fresh-", 6) != 0)
             continue;
         if (alone < 0)
             alone = lease_try_alone(use);

@@ -38,10 +38,13 @@ static int set_index_owner(const char *directory, uid_t inside,
     return 0;
 }
 
+/* Under a name of its own: an owner of the lease that was late may still be at
+ * it, too. */
 static int make(const struct checkout_request *request, const char *path,
                 struct error *err)
 {
-    CLEANUP(mem_free) char *unfinished = mem_format("%s.new", path);
+    CLEANUP(mem_free)
+    char *unfinished = mem_format("%s.%d.new", path, (int)getpid());
     struct workspace_request workspace = {
         .mirror = request->mirror,
         .tree = mirror_commit(request->mirror),
@@ -51,6 +54,7 @@ static int make(const struct checkout_request *request, const char *path,
         .owner = geteuid(),
         .group = getegid(),
     };
+    CLEANUP(fd_close) int folder = -1;
 
     if (file_remove_tree(AT_FDCWD, unfinished, err) ||
         workspace_create(&workspace, err) ||
@@ -59,9 +63,72 @@ static int make(const struct checkout_request *request, const char *path,
                                   request->deadline, err)) ||
         set_index_owner(unfinished, request->inside, err))
         return -1;
-    if (rename(unfinished, path))
+    /* What is there under its name is whole, whatever happens to the machine.
+     */
+    folder = open(unfinished, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0 || syncfs(folder) || rename(unfinished, path)) {
+        if (!access(path, F_OK)) /* somebody else's, as good */
+            return file_remove_tree(AT_FDCWD, unfinished, err);
         return error_set_errno(err, ERROR_IO, errno, "rename %s", unfinished);
+    }
     return 0;
+}
+
+/* Whether each file is as it was written, by the index: its size and time.
+ * What changed them without a trace would be found by nobody. */
+static bool is_whole(const char *path)
+{
+    CLEANUP(mem_free) char *file = mem_format("%s/.git/index", path);
+    CLEANUP(git_index_cleanup) git_index *index = NULL;
+    CLEANUP(fd_close)
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (folder < 0 || git_index_open(&index, file) ||
+        git_index_read(index, true))
+        return false;
+    for (size_t i = 0; i < git_index_entrycount(index); i++) {
+        const git_index_entry *entry = git_index_get_byindex(index, i);
+        struct stat info;
+
+        if (entry->mode == GIT_FILEMODE_COMMIT)
+            continue;
+        if (fstatat(folder, entry->path, &info, AT_SYMLINK_NOFOLLOW) ||
+            (uint32_t)info.st_size != entry->file_size ||
+            (int32_t)info.st_mtime != entry->mtime.seconds)
+            return false;
+    }
+    return true;
+}
+
+/* Those who have it as their lower files keep it. */
+static int set_aside(const char *path, struct error *err)
+{
+    CLEANUP(mem_free)
+    char *aside = mem_format("%s.%d.removed", path, (int)getpid());
+
+    if (rename(path, aside) && errno != ENOENT)
+        return error_set_errno(err, ERROR_IO, errno, "rename %s", path);
+    return 0;
+}
+
+/* Looked at once in a run: the note's time is when it was. */
+static bool is_checked(const char *path, int64_t since)
+{
+    CLEANUP(mem_free) char *note = mem_format("%s.checked", path);
+    struct stat info;
+
+    return !stat(note, &info) && (int64_t)info.st_mtim.tv_sec * 1000 +
+                                         info.st_mtim.tv_nsec / 1000000 >=
+                                     since;
+}
+
+static int check_leased(const char *path, struct error *err)
+{
+    CLEANUP(mem_free) char *note = mem_format("%s.checked", path);
+
+    if (!is_whole(path))
+        return set_aside(path, err);
+    return file_replace(AT_FDCWD, note, (struct span){"", 0}, err);
 }
 
 /* Makes it if it is still not there, with the lease held. */
@@ -73,7 +140,12 @@ static int make_leased(const struct checkout_request *request, const char *path,
 
     if (lease < 0)
         return error_context(err, "wait for another checkout of the commit");
-    return access(path, F_OK) ? make(request, path, err) : 0;
+    if (!access(path, F_OK) && !is_checked(path, request->since) &&
+        check_leased(path, err))
+        return -1;
+    if (access(path, F_OK) && make(request, path, err))
+        return -1;
+    return check_leased(path, err);
 }
 
 static void move(struct checkout *from, struct checkout *to)
@@ -99,7 +171,8 @@ int checkout_share(const struct checkout_request *request,
     /* In use before it is looked for: it cannot be removed any more. */
     made.use = lease_use(use, err);
     if (made.use < 0 ||
-        (access(made.path, F_OK) && make_leased(request, made.path, err)))
+        ((access(made.path, F_OK) || !is_checked(made.path, request->since)) &&
+         make_leased(request, made.path, err)))
         return -1;
     futimens(made.use, NULL);
     move(&made, checkout);

@@ -14,7 +14,9 @@ struct checkout_request {
     const char *url;             /* … relative to this repository, … */
     const char *scratch; /* … with mirrors in this folder of the host */
     uid_t inside;        /* user and group id as commands see them */
-    int64_t deadline;    /* base/clock.h */
+    int64_t since; /* milliseconds since 1970: one that was looked at since then
+                      is not looked at again */
+    int64_t deadline; /* base/clock.h */
 };
 
 /* A checkout in the cache that stays there while we have it. */

@@ -33,6 +33,14 @@ int mirror_fetch_ref(struct mirror *mirror,
                      const struct mirror_request *request, bool *ours,
                      struct error *err);
 
+/* Fetches every branch and tag. */
+int mirror_fetch_everything(struct mirror *mirror,
+                            const struct mirror_request *request,
+                            struct error *err);
+
+/* Whether every object of the pinned commit's files can be read. */
+bool mirror_is_sound(struct mirror *mirror);
+
 /* Pins what is in the mirror already: a revision. -1 if it is not. */
 int mirror_pin(struct mirror *mirror, const char *revision, struct error *err);
 

@@ -85,17 +85,22 @@ static struct owner read_owner(int fd)
     return owner;
 }
 
-/* A new lock in the place of one whose owner hangs. */
-static int take_over(const char *path, int64_t deadline)
+/* A new lock in the place of `late`, whose owner hangs. One at a time: who has
+ * been before us is not late. */
+static int take_over(const char *path, int late, int64_t deadline)
 {
+    CLEANUP(mem_free) char *turn = mem_format("%s.takeover", path);
     CLEANUP(mem_free) char *own = mem_format("%s.%d", path, (int)getpid());
-    CLEANUP(fd_close) int fd = open_lock(own);
+    CLEANUP(fd_close) int guard = open_lock(turn);
+    CLEANUP(fd_close) int fd = -1;
 
+    if (guard < 0 || flock(guard, LOCK_EX | LOCK_NB) || !is_current(late, path))
+        return -1;
+    fd = open_lock(own);
     if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) || note_owner(fd, deadline) ||
         rename(own, path))
         return -1;
-    /* Another one may have done the same a moment later. */
-    return is_current(fd, path) ? keep(&fd) : -1;
+    return keep(&fd);
 }
 
 /* One look: the lease, or -1 with *owner who has it, as far as is known. */
@@ -117,7 +122,7 @@ static int look(const char *path, int64_t deadline, struct owner *owner,
     }
     *owner = read_owner(fd);
     return owner->deadline < clock_now_ms() - GRACE_MS
-               ? take_over(path, deadline)
+               ? take_over(path, fd, deadline)
                : -1;
 }
 

@@ -3,8 +3,9 @@
  * The kernel holds a lease for its owner (flock), so that the end of a process
  * ends its leases. The file names the owner and until when the work is to be
  * done: one that is still held then, by a process that hangs, is taken over.
- * What a lease protects must bear that: fetches into a repository and files
- * that are made beside and renamed do. */
+ * What a lease protects must bear that a late owner wakes up: fetches into
+ * a repository do, and what each process makes under a name of its own and
+ * renames. */
 #ifndef NIGHTJAR_TASKS_LEASE_H
 #define NIGHTJAR_TASKS_LEASE_H
 

@@ -59,6 +59,7 @@ struct fetching {
     int credentials_asked;
     bool no_credentials;
     bool late;
+    bool connected;
     bool ours; /* the mirror's own files are at fault */
 };
 
@@ -111,15 +112,15 @@ static int on_sideband(const char *text, int length, void *payload)
     return watch_deadline(payload);
 }
 
-/* Whether a failure is of the mirror's files: those of the network and of the
- * remote have their own classes. */
+/* Whether a failure of a fetch from a remote that had answered is one of the
+ * mirror's files. Not those of the operating system: a full disk, a connection
+ * that is gone. */
 static bool is_ours(int status)
 {
-    static const int classes[] = {
-        GIT_ERROR_OS,         GIT_ERROR_REFERENCE, GIT_ERROR_ZLIB,
-        GIT_ERROR_REPOSITORY, GIT_ERROR_CONFIG,    GIT_ERROR_ODB,
-        GIT_ERROR_INDEX,      GIT_ERROR_OBJECT,    GIT_ERROR_TREE,
-        GIT_ERROR_INDEXER,    GIT_ERROR_FILESYSTEM};
+    static const int classes[] = {GIT_ERROR_REFERENCE,  GIT_ERROR_ZLIB,
+                                  GIT_ERROR_REPOSITORY, GIT_ERROR_CONFIG,
+                                  GIT_ERROR_ODB,        GIT_ERROR_INDEX,
+                                  GIT_ERROR_OBJECT,     GIT_ERROR_TREE};
     const git_error *last = git_error_last();
 
     if (status == GIT_ELOCKED)
@@ -136,7 +137,7 @@ static int fetch_failed(struct fetching *fetching, int status, const char *what,
 {
     const struct mirror_request *request = fetching->request;
 
-    fetching->ours = is_ours(status);
+    fetching->ours = fetching->connected && is_ours(status);
     git_fail(err, "%s %s%s%s", what, request->url, request->ref ? " " : "",
              request->ref ? request->ref : "");
     if (fetching->late) {
@@ -218,6 +219,17 @@ int mirror_pin(struct mirror *mirror, const char *name, struct error *err)
     return 0;
 }
 
+static int fetch_every(struct fetching *fetching, git_remote *remote,
+                       const git_remote_callbacks *callbacks, struct error *err)
+{
+    char heads[] = "+refs/heads/*:refs/nightjar/refs/heads/*";
+    char tags[] = "+refs/tags/*:refs/nightjar/refs/tags/*";
+    char *every[] = {heads, tags};
+
+    return fetch_refs(fetching, remote, callbacks, every, ARRAY_LENGTH(every),
+                      err);
+}
+
 /* A commit that no ref names: everything is fetched, to look for it. */
 static int fetch_commit(struct mirror *mirror, struct fetching *fetching,
                         git_remote *remote,
@@ -225,9 +237,6 @@ static int fetch_commit(struct mirror *mirror, struct fetching *fetching,
                         struct error *err)
 {
     const struct mirror_request *request = fetching->request;
-    char heads[] = "+refs/heads/*:refs/nightjar/refs/heads/*";
-    char tags[] = "+refs/tags/*:refs/nightjar/refs/tags/*";
-    char *every[] = {heads, tags};
 
     if (!is_commit_name(request->ref)) {
         error_set(err, ERROR_REPOSITORY, "%s: ref '%s' not found", request->url,
@@ -235,13 +244,35 @@ static int fetch_commit(struct mirror *mirror, struct fetching *fetching,
         return error_hint(err, "name a branch, a tag or a commit that the "
                                "repository has");
     }
-    if (fetch_refs(fetching, remote, callbacks, every, ARRAY_LENGTH(every),
-                   err))
+    if (fetch_every(fetching, remote, callbacks, err))
         return -1;
     if (mirror_pin(mirror, request->ref, err))
         return error_set(err, ERROR_REPOSITORY,
                          "%s: commit '%s' is on no branch and no tag",
                          request->url, request->ref);
+    return 0;
+}
+
+static int connect_to(struct mirror *mirror, struct fetching *fetching,
+                      git_remote_callbacks *callbacks, git_remote **remote,
+                      struct error *err)
+{
+    const struct mirror_request *request = fetching->request;
+    git_proxy_options proxy = GIT_PROXY_OPTIONS_INIT;
+    int status;
+
+    callbacks->credentials = give_credentials;
+    callbacks->transfer_progress = on_transfer;
+    callbacks->sideband_progress = on_sideband;
+    callbacks->payload = fetching;
+    proxy.type = GIT_PROXY_AUTO;
+    if (git_remote_create_anonymous(remote, mirror->repository, request->url))
+        return git_fail(err, "repository '%s'", request->url);
+    status = git_remote_connect(*remote, GIT_DIRECTION_FETCH, callbacks, &proxy,
+                                NULL);
+    if (status)
+        return fetch_failed(fetching, status, "connect to", err);
+    fetching->connected = true;
     return 0;
 }
 
@@ -251,23 +282,12 @@ static int fetch_all(struct mirror *mirror, struct fetching *fetching,
     const struct mirror_request *request = fetching->request;
     CLEANUP(git_remote_cleanup) git_remote *remote = NULL;
     git_remote_callbacks callbacks = GIT_REMOTE_CALLBACKS_INIT;
-    git_proxy_options proxy = GIT_PROXY_OPTIONS_INIT;
     CLEANUP(mem_free) char *own = NULL;
     CLEANUP(mem_free) char *spec = NULL;
     const char *found;
-    int status;
 
-    callbacks.credentials = give_credentials;
-    callbacks.transfer_progress = on_transfer;
-    callbacks.sideband_progress = on_sideband;
-    callbacks.payload = fetching;
-    proxy.type = GIT_PROXY_AUTO;
-    if (git_remote_create_anonymous(&remote, mirror->repository, request->url))
-        return git_fail(err, "repository '%s'", request->url);
-    status = git_remote_connect(remote, GIT_DIRECTION_FETCH, &callbacks, &proxy,
-                                NULL);
-    if (status)
-        return fetch_failed(fetching, status, "connect to", err);
+    if (connect_to(mirror, fetching, &callbacks, &remote, err))
+        return -1;
     found = advertised(remote, request->ref);
     if (!found)
         return fetch_commit(mirror, fetching, remote, &callbacks, err);
@@ -293,6 +313,51 @@ int mirror_fetch_ref(struct mirror *mirror,
     umask(mask);
     *ours = fetching.ours;
     return status;
+}
+
+int mirror_fetch_everything(struct mirror *mirror,
+                            const struct mirror_request *request,
+                            struct error *err)
+{
+    struct fetching fetching = {.request = request};
+    CLEANUP(git_remote_cleanup) git_remote *remote = NULL;
+    git_remote_callbacks callbacks = GIT_REMOTE_CALLBACKS_INIT;
+    mode_t mask = umask(0022);
+    int status = connect_to(mirror, &fetching, &callbacks, &remote, err) ||
+                 fetch_every(&fetching, remote, &callbacks, err);
+
+    umask(mask);
+    return status ? -1 : 0;
+}
+
+/* ---- damage ------------------------------------------------------------ */
+
+/* Reading an object compares it with its name. */
+static int read_entry(const char *root, const git_tree_entry *entry,
+                      void *payload)
+{
+    git_odb_object *object = NULL;
+    int status;
+
+    (void)root;
+    if (git_tree_entry_type(entry) != GIT_OBJECT_BLOB)
+        return 0; /* trees are read by the walk */
+    status = git_odb_read(&object, payload, git_tree_entry_id(entry));
+    git_odb_object_free(object);
+    return status;
+}
+
+bool mirror_is_sound(struct mirror *mirror)
+{
+    CLEANUP(git_tree_cleanup) git_tree *tree = NULL;
+    CLEANUP(git_odb_cleanup) git_odb *odb = NULL;
+    struct error ignored;
+
+    return mirror->repository &&
+           !git_find_tree(mirror->repository, mirror->commit, &tree,
+                          &ignored) &&
+           !git_repository_odb(&odb, mirror->repository) &&
+           !git_tree_walk(tree, GIT_TREEWALK_PRE, read_entry, odb);
 }
 
 /* ---- whole ------------------------------------------------------------- */

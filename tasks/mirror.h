@@ -45,6 +45,7 @@ struct mirror_request {
     const struct mirror_turns *turns; /* for mirror_take; NULL: nobody to ask */
     int64_t depth;    /* commits; 0: all. Needs libgit2 1.7, else all */
     int64_t age_ms;   /* a fetch that is no older will do */
+    int64_t fetch_ms; /* that a fetch may take, behind its turn; 0: until … */
     int64_t deadline; /* base/clock.h; watched while data flows */
 };
 
@@ -62,8 +63,10 @@ const char *repositories_version(void);
 int mirror_take(const struct mirror_request *request, struct mirror **mirror,
                 bool *fetched, struct error *err);
 
-/* Of a mirror that was taken, when reading it has failed: fetches all of it
- * anew, unless another process has done so since. The pinned commit stays. */
+/* Of a mirror that was taken, when reading it has failed: looks whether all of
+ * the pinned commit can be read, and if not fetches all of it anew, unless
+ * another process has done so since. The pinned commit stays. -1 also when
+ * nothing is wrong with it. */
 int mirror_renew(struct mirror *mirror, const struct mirror_request *request,
                  struct error *err);
 

@@ -103,6 +103,9 @@ int records_set(struct records *records, const char *name, struct span value,
         if (!isalnum((unsigned char)*at) && *at != '_' && *at != '-')
             *at = '_';
     }
+    if (strlen(word) > RECORDS_NAME_MAX)
+        return fail(fault, line, "a field name of more than %d bytes",
+                    RECORDS_NAME_MAX);
     if (!*word || isdigit((unsigned char)*word) || *word == '-')
         return fail(fault, line,
                     "expected a field name that begins with a letter, got "

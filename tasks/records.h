@@ -27,6 +27,7 @@
 #define RECORDS_BYTES_MAX ((size_t)64 << 20) /* of one file */
 #define RECORDS_MAX 100000
 #define RECORDS_FIELDS_MAX 256
+#define RECORDS_NAME_MAX 100
 #define RECORDS_VALUE_MAX ((size_t)1 << 20)
 #define RECORDS_CELLS_MAX ((size_t)8 << 20) /* rows times fields */
 

@@ -19,15 +19,7 @@ static int copy_file(int from, int to, const char *name, struct error *err)
 
     if (in < 0 || out < 0)
         return error_set_errno(err, ERROR_IO, errno, "copy %s", name);
-    for (;;) {
-        /* Shares the blocks where the file system can. */
-        ssize_t copied = copy_file_range(in, NULL, out, NULL, 1 << 30, 0);
-
-        if (copied == 0)
-            return 0;
-        if (copied < 0 && errno != EINTR)
-            return error_set_errno(err, ERROR_IO, errno, "copy %s", name);
-    }
+    return file_copy_fd(in, out, err) ? error_context(err, "%s", name) : 0;
 }
 
 static void directory_close(DIR **directory)

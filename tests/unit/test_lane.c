@@ -56,6 +56,10 @@ static void test_rates(void)
     first = passed(0, 1, 0);
     tap_int(first, 100, "a sixth of a minute's requests at once");
     tap_int(passed(1, 60001, 0), 600, "then so many a minute");
+    open_lane(-1, 5, -1);
+    first = passed(0, 1, 0);
+    tap_int(first, 1, "a slow rate");
+    tap_int(passed(1, 60001, 0), 5, "is no slower for being looked at often");
     open_lane(-1, -1, 60000);
     first = passed(0, 1, 1000);
     tap_int(first, 10, "a sixth of a minute's tokens");

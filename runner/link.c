@@ -155,6 +155,23 @@ bool link_ask(struct link *link, struct json *ask)
     return await_answer(link);
 }
 
+bool link_pin(struct link *link, char commit[static LINK_COMMIT_LENGTH + 1])
+{
+    struct json ask = link_ask_begin(link, "pin");
+
+    commit[0] = '\0';
+    if (!link_ask(link, &ask))
+        return false;
+    /* Sent together with the answer. */
+    if (recv(link->fd, commit, LINK_COMMIT_LENGTH, MSG_WAITALL) !=
+        LINK_COMMIT_LENGTH)
+        _exit(1);
+    commit[LINK_COMMIT_LENGTH] = '\0';
+    if (commit[strspn(commit, "0")] == '\0')
+        commit[0] = '\0';
+    return true;
+}
+
 /* The supervisor ends the run for it. */
 static _Noreturn void unsynced(struct link *link)
 {

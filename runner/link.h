@@ -30,6 +30,7 @@ enum link_kind {
 #define LINK_CONTENT_MAX ((size_t)256 << 10)
 #define LINK_NAME_MAX 64
 #define LINK_ASK_MAX 4096
+#define LINK_COMMIT_LENGTH 40
 
 struct link_head {
     uint32_t kind;
@@ -46,7 +47,7 @@ enum link_stop {
 };
 
 /* What it answers. */
-#define LINK_YES 'y'
+#define LINK_YES 'y' /* to "pin" with the commit behind it, or zeros */
 #define LINK_NO 'n'
 
 /* The reason of a verdict `skipped` for such a stop. */
@@ -102,6 +103,10 @@ void link_record(struct link *link, struct span line);
 struct json link_ask_begin(struct link *link, const char *what);
 void link_tell(struct link *link, struct json *ask);
 bool link_ask(struct link *link, struct json *ask);
+
+/* Asks which commit the task's ref is in this run: "" when this worker is to
+ * look. False when nothing is to be begun any more. */
+bool link_pin(struct link *link, char commit[static LINK_COMMIT_LENGTH + 1]);
 
 /* Waits until all that was sent is on disk. A disk that does not take it ends
  * the run, and this process. */

@@ -15,6 +15,7 @@
 
 #define STATUS_USAGE 2
 #define READ_BYTES ((size_t)1 << 16)
+#define LOOK_MS 1000 /* whether the run is still there */
 
 struct logs {
     const char *task;
@@ -209,22 +210,27 @@ static int read_more(struct logs *logs, int file, struct error *err)
     }
 }
 
-/* Until the task has ended: the kernel tells when there is more. */
-static int follow(struct logs *logs, int file, const char *path,
-                  struct error *err)
+/* Until the task has ended, or nobody works on the run any more. The kernel
+ * tells when there is more; of a run that was killed it tells nothing. */
+static int follow(struct logs *logs, int file, const char *directory,
+                  const char *path, struct error *err)
 {
-    CLEANUP(fd_close) int watch = inotify_init1(IN_CLOEXEC);
+    CLEANUP(fd_close) int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 
     if (watch < 0 || inotify_add_watch(watch, path, IN_MODIFY) < 0)
         return error_set_errno(err, ERROR_IO, errno, "watch %s", path);
     for (;;) {
+        struct pollfd more = {watch, POLLIN, 0};
+        bool at_work = run_directory_is_at_work(directory);
         char events[4096];
 
         if (read_more(logs, file, err))
             return -1;
-        if (logs->ended || !logs->known)
+        if (logs->ended || !logs->known || !at_work)
             return 0;
-        if (read(watch, events, sizeof(events)) < 0 && errno != EINTR)
+        if (poll(&more, 1, LOOK_MS) > 0 &&
+            read(watch, events, sizeof(events)) < 0 && errno != EINTR &&
+            errno != EAGAIN)
             return error_set_errno(err, ERROR_IO, errno, "watch %s", path);
     }
 }
@@ -245,7 +251,7 @@ int logs_command(const struct options *options)
     }
     buffer_init(&logs.pending, EVENT_BYTES_MAX + 2 * READ_BYTES);
     buffer_init(&logs.out, (size_t)64 << 20);
-    status = options->follow ? follow(&logs, file, path, &err)
+    status = options->follow ? follow(&logs, file, directory, path, &err)
                              : read_more(&logs, file, &err);
     buffer_free(&logs.pending);
     buffer_free(&logs.out);

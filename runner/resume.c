@@ -175,13 +175,18 @@ static struct resume_task state_of(const struct task *task,
                                    const struct outcome_task *before,
                                    const struct resume_again *again)
 {
-    struct resume_task state = {.state = RESUME_WORK, .attempt = 1};
+    struct resume_task state = {
+        .state = RESUME_WORK, .attempt = 1, .commit = ""};
     const struct outcome_attempt *last;
     bool rerun = is_rerun(again, task->id);
 
     if (!before)
         return state;
     state.attempts_before = before->attempts_before;
+    for (size_t i = 0; i < before->attempt_count; i++) {
+        if (before->attempts[i].commit)
+            state.commit = before->attempts[i].commit;
+    }
     if (is_done(before) && !rerun && !is_retried(again, before))
         state.state = RESUME_DONE;
     state.failed =

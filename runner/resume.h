@@ -20,6 +20,7 @@ struct resume_task {
     struct agent_totals totals; /* of the task, as the journal has it */
     bool begun;                 /* there may be a record of it */
     int64_t attempts_before;    /* of earlier tries of the task */
+    const char *commit;         /* that its ref was; \"\": not known */
     bool failed;                /* what is done: failed or an error */
     const char *again; /* "retry" or "rerun": it was done with; or NULL */
     const struct outcome_attempt *last; /* of RESUME_SETTLE */

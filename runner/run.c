@@ -236,8 +236,9 @@ static int open_directory(const struct options *options,
 
     supervision->resume = resume_tasks(supervision->plan, outcome, &again);
     supervision->spent = (struct gate_amount){
-        .tokens = outcome->usage.input_tokens + outcome->usage.output_tokens,
-        .cost_microusd = outcome->usage.cost_microusd};
+        .tokens = outcome->usage.input_tokens + outcome->usage.output_tokens +
+                  outcome->lost_tokens,
+        .cost_microusd = outcome->usage.cost_microusd + outcome->lost_microusd};
     return 0;
 }
 

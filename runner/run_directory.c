@@ -187,3 +187,11 @@ int run_directory_read_journal(const char *path, struct buffer *out,
     }
     return 0;
 }
+
+bool run_directory_is_at_work(const char *path)
+{
+    CLEANUP(mem_free) char *journal = mem_format("%s/journal.jsonl", path);
+    CLEANUP(fd_close) int fd = open(journal, O_RDONLY | O_CLOEXEC);
+
+    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+}

@@ -54,6 +54,9 @@ int run_directory_task(const struct run_directory *directory, const char *task,
 int run_directory_write(const struct run_directory *directory, const char *name,
                         struct span content, struct error *err);
 
+/* Whether a run is at work in it: it holds the journal's lock. */
+bool run_directory_is_at_work(const char *path);
+
 /* Adds the journal of any run directory. */
 int run_directory_read_journal(const char *path, struct buffer *out,
                                struct error *err);

@@ -9,9 +9,14 @@
 #include "runner/gate.h"
 #include "runner/guard.h"
 #include "runner/link.h"
+#include "runner/pins.h"
 #include "runner/run_journal.h"
 #include "runner/supervisor.h"
 #include "runner/worker_table.h"
+
+/* What a worker may take beyond an attempt's time: to land its work and to
+ * put away its checkout. */
+#define WORKER_GRACE_MS 300000
 
 struct run {
     struct supervision *supervision;
@@ -34,6 +39,7 @@ struct run {
     bool stop_now; /* the second one */
     struct run_journal journal;
     struct gate gate;
+    struct pins pins;
 };
 
 /* ---- supervisor_asks.c ---- */

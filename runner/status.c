@@ -1,8 +1,4 @@
 /* `nightjar status`: how far a run is. */
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/file.h>
-
 #include "base/clock.h"
 #include "base/memory.h"
 #include "runner/activity.h"
@@ -10,15 +6,6 @@
 #include "runner/reports.h"
 
 #define TEXT_BYTES_MAX ((size_t)16 << 20)
-
-/* Whether somebody works on it: he holds the journal's lock. */
-static bool is_at_work(const char *directory)
-{
-    CLEANUP(mem_free) char *path = mem_format("%s/journal.jsonl", directory);
-    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
-}
 
 static void read_journal(struct span journal, struct activity *activity)
 {
@@ -51,7 +38,7 @@ int status_command(const struct options *options)
     activity_init(activity);
     buffer_init(&journal, JOURNAL_BYTES_MAX);
     buffer_init(&text, TEXT_BYTES_MAX);
-    at_work = is_at_work(directory);
+    at_work = run_directory_is_at_work(directory);
     if (run_directory_read_journal(directory, &journal, &err))
         return report_failure(&err);
     read_journal(buffer_span(&journal), activity);

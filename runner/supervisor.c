@@ -25,9 +25,6 @@
 #include "tasks/event.h"
 #include "tasks/outcome.h"
 
-/* What a worker may take beyond an attempt's time: to land its work and to
- * put away its checkout. */
-#define WORKER_GRACE_MS 300000
 #define REST_TIMEOUT_MS 5000 /* for what a dead worker had sent */
 #define WORKERS_MAX 1024
 #define STARTS_MAX 16 /* before anything else is looked at */
@@ -72,9 +69,12 @@ static int on_event(void *context, struct worker *worker, const cJSON *event,
     struct run *run = context;
     const char *type = json_get_text(event, "type", "");
 
-    if (!strcmp(type, "attempt_started") || !strcmp(type, "attempt_resumed"))
+    if (!strcmp(type, "attempt_started") || !strcmp(type, "attempt_resumed") ||
+        !strcmp(type, "repository_ready"))
         worker->kill_at =
             clock_deadline(worker->task->timeout_ms + WORKER_GRACE_MS);
+    if (!strcmp(type, "repository_ready"))
+        pins_found(&run->pins, (size_t)(worker - run->workers), worker->commit);
     return run_journal_accept(&run->journal, event, line, err);
 }
 
@@ -271,6 +271,24 @@ static int settle(struct run *run, struct worker *worker, int status,
     return write_task_end(run, worker->task, &ending, worker, err);
 }
 
+/* What a request may have cost whose worker is gone: it counts against the
+ * run's limits, also when the run is gone on with. */
+static int note_lost(struct run *run, const struct worker *worker,
+                     struct error *err)
+{
+    const struct gate_amount *lost =
+        &run->gate.slots[worker - run->workers].reserved;
+    struct json event;
+
+    if (!lost->tokens && !lost->cost_microusd)
+        return 0;
+    event =
+        run_journal_begin(&run->journal, "reservation_lost", worker->task->id);
+    json_member_int(&event, "tokens", lost->tokens);
+    json_member_int(&event, "cost_microusd", lost->cost_microusd);
+    return run_journal_write(&run->journal, &event, err);
+}
+
 /* A worker that has ended: what it still sent, its verdict, its folder. */
 static int end_worker(struct run *run, struct worker *worker, struct error *err)
 {
@@ -295,8 +313,11 @@ static int end_worker(struct run *run, struct worker *worker, struct error *err)
     /* Not by closing them: a worker that is just being started has copies. */
     epoll_ctl(run->events, EPOLL_CTL_DEL, worker->socket, NULL);
     epoll_ctl(run->events, EPOLL_CTL_DEL, worker->pidfd, NULL);
+    if (!result)
+        result = note_lost(run, worker, err);
     worker_free(worker);
     gate_leave(&run->gate, (size_t)(worker - run->workers));
+    pins_leave(&run->pins, (size_t)(worker - run->workers));
     run->running--;
     run_check_limits(run);
     return result;
@@ -537,6 +558,10 @@ int supervise(struct supervision *supervision, struct error *err)
     gate_init(&run.gate, run.jobs,
               (struct gate_amount){limits->budget_tokens,
                                    limits->budget_cost_microusd});
+    pins_init(&run.pins, run.jobs);
+    for (size_t i = 0; supervision->resume && i < supervision->plan->count; i++)
+        pins_set(&run.pins, &supervision->plan->tasks[i],
+                 supervision->resume[i].commit);
     run.workers = mem_array(run.jobs, sizeof(*run.workers));
     progress_start(&supervision->progress, supervision->plan->count);
     sandbox_prepare_groups();
@@ -564,6 +589,7 @@ int supervise(struct supervision *supervision, struct error *err)
     free(run.order);
     sandbox_filter_free(&run.filter);
     gate_free(&run.gate);
+    pins_free(&run.pins);
     progress_end(&supervision->progress);
     run_journal_free(&run.journal);
     return status;

@@ -44,16 +44,24 @@ static void settle(struct run *run, size_t slot, const cJSON *ask, int64_t now)
     gate_settle(&run->gate, slot, &result, now);
 }
 
-/* A host of repositories. */
-static int enter(struct run *run, size_t slot, const cJSON *ask, int64_t now)
+/* A host of repositories. No time of the attempt passes while it waits. */
+static int enter(struct run *run, struct worker *worker, size_t slot,
+                 const cJSON *ask, int64_t now)
 {
     const struct lane_limits limits = {
         run->supervision->plan->run.clones_per_host, -1, -1};
     CLEANUP(mem_free)
     char *name = mem_format("clones of %s", json_get_text(ask, "host", ""));
 
+    worker->kill_at = CLOCK_NEVER;
     return gate_enter(&run->gate, slot,
                       gate_lane(&run->gate, name, &limits, now), now);
+}
+
+static int pin(struct run *run, struct worker *worker, size_t slot)
+{
+    worker->kill_at = CLOCK_NEVER;
+    return pins_ask(&run->pins, slot, worker->task);
 }
 
 int run_take_ask(void *context, struct worker *worker, const cJSON *ask,
@@ -81,7 +89,9 @@ int run_take_ask(void *context, struct worker *worker, const cJSON *ask,
     else if (!strcmp(what, "settle"))
         settle(run, slot, ask, now);
     else if (!strcmp(what, "enter"))
-        wrong = enter(run, slot, ask, now);
+        wrong = enter(run, worker, slot, ask, now);
+    else if (!strcmp(what, "pin"))
+        wrong = pin(run, worker, slot);
     else if (!strcmp(what, "exit"))
         gate_exit(&run->gate, slot);
     else
@@ -117,6 +127,27 @@ static bool next_answer(struct run *run, struct gate_answer *answer)
                      : gate_next(&run->gate, now, answer);
 }
 
+/* The time of who waited for his turn begins. */
+static void begin_time(struct worker *worker)
+{
+    if (worker->kill_at == CLOCK_NEVER && !worker->late)
+        worker->kill_at =
+            clock_deadline(worker->task->timeout_ms + WORKER_GRACE_MS);
+}
+
+static void answer_pins(struct run *run)
+{
+    const char *commit;
+    size_t slot;
+
+    while (run->stop && pins_refuse(&run->pins, &slot))
+        worker_answer(&run->workers[slot], false);
+    while (pins_next(&run->pins, &slot, &commit)) {
+        begin_time(&run->workers[slot]);
+        worker_answer_pin(&run->workers[slot], commit);
+    }
+}
+
 int run_answer_asks(struct run *run, struct error *err)
 {
     struct gate_answer answer;
@@ -128,7 +159,9 @@ int run_answer_asks(struct run *run, struct error *err)
             run_ask_to_stop(run, LINK_STOP_BUDGET);
         if (answer.lease && note_lease(run, &answer, err))
             return -1;
+        begin_time(worker);
         worker_answer(worker, answer.yes);
     }
+    answer_pins(run);
     return 0;
 }

@@ -94,16 +94,22 @@ static int take(const struct worker_job *job, struct attempt_request *request,
     const struct mirror_turns turns = {begin_fetch, end_fetch, link};
     CLEANUP(mem_free) char *objects = mem_format("%s/objects", job->scratch);
     struct mirror_request remote = *request->remote;
+    char commit[LINK_COMMIT_LENGTH + 1];
     int64_t began = clock_now_ms();
     bool fetched;
 
-    remote.ref = ref;
+    if (!request->record && !link_pin(link, commit))
+        return error_set(err, ERROR_INTERRUPTED, "the run is to stop");
+    remote.ref = request->record || !*commit ? ref : commit;
     remote.turns = &turns;
-    remote.deadline = request->deadline;
+    remote.deadline = clock_deadline(job->task->timeout_ms);
+    remote.fetch_ms = job->task->timeout_ms;
     if (mirror_take(&remote, &request->mirror, &fetched, err) ||
         mirror_write_to(request->mirror, objects, err))
         return -1;
     note_repository(job, request, fetched, began);
+    /* The attempt's own time begins now: others may have been before us. */
+    request->deadline = clock_deadline(job->task->timeout_ms);
     return 0;
 }
 

@@ -114,6 +114,19 @@ void worker_answer(const struct worker *worker, bool yes)
         return;
 }
 
+void worker_answer_pin(const struct worker *worker, const char *commit)
+{
+    char bytes[1 + LINK_COMMIT_LENGTH];
+
+    memset(bytes, '0', sizeof(bytes));
+    bytes[0] = LINK_YES;
+    if (strlen(commit) == LINK_COMMIT_LENGTH)
+        memcpy(bytes + 1, commit, LINK_COMMIT_LENGTH);
+    if (send(worker->socket, bytes, sizeof(bytes),
+             MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        return;
+}
+
 /* ---- files ------------------------------------------------------------- */
 
 static int take_transcript(struct receiving *receiving, struct span line,

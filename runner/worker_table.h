@@ -74,6 +74,9 @@ void worker_fault(struct worker *worker, const char *format, ...)
 /* Answers a question. A worker that is gone is noticed by its pidfd. */
 void worker_answer(const struct worker *worker, bool yes);
 
+/* Answers "pin": with a commit, or "" for none. */
+void worker_answer_pin(const struct worker *worker, const char *commit);
+
 /* Releases what the entry holds; the process must be gone. */
 void worker_free(struct worker *worker);
 

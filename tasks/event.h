@@ -71,6 +71,8 @@
  * task_finished      verdict (passed|failed|error|skipped), reason, message,
  *                    hint|null, retryable, attempts (made), commit|null,
  *                    duration_ms
+ * reservation_lost   tokens, cost_microusd: the most that a request took whose
+ *                    worker died
  * pilot_finished     tasks, passed, share_low, share_high (thousandths of
  *                    tasks that may be expected to pass), cost_microusd,
  *                    cost_low_microusd, cost_high_microusd (of the whole run;

@@ -211,6 +211,8 @@ struct run_outcome {
     struct outcome_suite **suites; /* in the order of their first tasks */
     size_t suite_count;
     size_t counts[VERDICTS];
+    int64_t lost_tokens; /* the most that requests took whose workers died */
+    int64_t lost_microusd;
     struct outcome_usage usage;
     size_t events;     /* whole lines */
     size_t ignored;    /* of them: unknown type, unknown task, no use */

@@ -514,6 +514,12 @@ static void attempt_finished(struct event_subject *subject, const cJSON *event)
     attempt->message = text_member(subject->arena, event, "message");
 }
 
+static void reservation_lost(struct event_subject *subject, const cJSON *event)
+{
+    event_add(&subject->run->lost_tokens, amount(event, "tokens"));
+    event_add(&subject->run->lost_microusd, amount(event, "cost_microusd"));
+}
+
 /* Of use to others. */
 static void nothing(struct event_subject *subject, const cJSON *event)
 {
@@ -528,6 +534,7 @@ static const struct event_handler handlers[] = {
     {"pilot_finished", SCOPE_RUN, nothing},
     {"run_interrupted", SCOPE_RUN, run_interrupted},
     {"run_finished", SCOPE_RUN, run_finished},
+    {"reservation_lost", SCOPE_TASK, reservation_lost},
     {"task_again", SCOPE_TASK, task_again},
     {"task_started", SCOPE_TASK, task_started},
     {"artifact_written", SCOPE_TASK, artifact_written},

@@ -1,6 +1,7 @@
 #include "runner/activity.h"
 
 #include <inttypes.h>
+#include <search.h>
 #include <time.h>
 
 #include "base/memory.h"
@@ -51,10 +52,59 @@ static void set_doing(struct activity_task *task, const char *text)
     task->doing[length] = '\0';
 }
 
+/* A task that is done, and its verdict. */
+struct ended {
+    char id[TASK_ID_MAX + 1];
+    size_t verdict;
+};
+
+static int compare_ended(const void *a, const void *b)
+{
+    return strcmp(((const struct ended *)a)->id, ((const struct ended *)b)->id);
+}
+
+/* A task that is worked on again is not done any more. */
+static void forget(struct activity *activity, const char *id)
+{
+    struct ended key;
+    struct ended *const *found;
+    struct ended *ended;
+
+    snprintf(key.id, sizeof(key.id), "%s", id);
+    found = tfind(&key, &activity->ended, compare_ended);
+    if (!found)
+        return;
+    ended = *found;
+    activity->done[ended->verdict]--;
+    tdelete(&key, &activity->ended, compare_ended);
+    free(ended);
+}
+
+static void remember(struct activity *activity, const char *id, size_t verdict)
+{
+    struct ended *ended = mem_alloc(sizeof(*ended));
+
+    forget(activity, id);
+    snprintf(ended->id, sizeof(ended->id), "%s", id);
+    ended->verdict = verdict;
+    if (!tsearch(ended, &activity->ended, compare_ended)) {
+        free(ended);
+        return;
+    }
+    activity->done[verdict]++;
+}
+
+void activity_free(struct activity *activity)
+{
+    tdestroy(activity->ended, free);
+    activity->ended = NULL;
+}
+
 static void start(struct activity *activity, const char *id, int64_t now)
 {
     struct activity_task *task = find(activity, id);
 
+    forget(activity, id);
     if (!task && activity->running_count < ACTIVITY_RUNNING_MAX)
         task = &activity->running[activity->running_count++];
     if (!task)
@@ -74,7 +124,7 @@ static void finish(struct activity *activity, const char *id,
     while (which < VERDICT_UNFINISHED &&
            strcmp(verdict_name((enum verdict)which), verdict) != 0)
         which++;
-    activity->done[which]++;
+    remember(activity, id, which);
     if (json_get_int64(event, "attempts", 0) > 0) {
         activity->worked++;
         activity->busy_ms += json_get_int64(event, "duration_ms", 0);

@@ -35,11 +35,13 @@ struct activity {
     int64_t began;   /* milliseconds since 1970; 0: not yet */
     int64_t last;    /* of the last event */
     bool finished;
+    void *ended; /* tasks that are done, for tsearch */
     struct activity_task running[ACTIVITY_RUNNING_MAX];
     size_t running_count;
 };
 
 void activity_init(struct activity *activity);
+void activity_free(struct activity *activity); /* what it points to */
 
 /* Takes an event of the journal. */
 void activity_event(struct activity *activity, const cJSON *event);

@@ -179,12 +179,16 @@ static int choose_shard(const struct options *options, struct plan *plan)
 /* A part may be empty: other machines have the rest. */
 static int choose(const struct options *options, struct plan *plan)
 {
-    if (options->resume)
+    if (options->resume) {
         plan_keep(plan, options->only.items, options->only.count);
+        plan->whole = options->whole;
+        return 0;
+    }
     if (options->sample >= 0)
         plan_sample(plan, (size_t)options->sample, options->seed);
     if (options->limit >= 0)
         plan_limit(plan, (size_t)options->limit);
+    plan->whole = plan->count;
     return options->shard.count ? choose_shard(options, plan) : 0;
 }
 

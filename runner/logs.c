@@ -104,6 +104,20 @@ static void tell_attempt(struct buffer *out, const cJSON *event)
     buffer_addf(out, "attempt %" PRId64, json_get_int64(event, "attempt", 0));
 }
 
+static void tell_resumed(struct buffer *out, const cJSON *event)
+{
+    buffer_addf(out, "attempt %" PRId64 " goes on behind turn %" PRId64,
+                json_get_int64(event, "attempt", 0),
+                json_get_int64(event, "turn", 0));
+}
+
+static void tell_attempt_end(struct buffer *out, const cJSON *event)
+{
+    buffer_addf(out, "attempt %" PRId64 ": ",
+                json_get_int64(event, "attempt", 0));
+    tell_verdict(out, event);
+}
+
 static void tell_repository(struct buffer *out, const cJSON *event)
 {
     add_text(out, "commit ", json_get_text(event, "commit", ""));
@@ -131,7 +145,7 @@ static void tell(struct logs *logs, const char *type, const cJSON *event)
         void (*tell)(struct buffer *out, const cJSON *event);
     } tellers[] = {
         {"attempt_started", tell_attempt},
-        {"attempt_resumed", tell_attempt},
+        {"attempt_resumed", tell_resumed},
         {"repository_ready", tell_repository},
         {"turn_finished", tell_turn},
         {"tool_finished", tell_tool},
@@ -140,7 +154,7 @@ static void tell(struct logs *logs, const char *type, const cJSON *event)
         {"limit_reached", tell_message},
         {"patch_made", tell_patch},
         {"artifact_written", tell_artifact},
-        {"attempt_finished", tell_verdict},
+        {"attempt_finished", tell_attempt_end},
         {"task_again", tell_again},
         {"task_finished", tell_verdict},
     };
@@ -226,6 +240,8 @@ static int follow(struct logs *logs, int file, const char *directory,
 
         if (read_more(logs, file, err))
             return -1;
+        if (logs->known && !logs->ended && !at_work)
+            fprintf(stderr, "nightjar: nobody works on the run any more\n");
         if (logs->ended || !logs->known || !at_work)
             return 0;
         if (poll(&more, 1, LOOK_MS) > 0 &&

@@ -49,6 +49,7 @@ struct merge {
     struct line *lines;
     size_t line_count;
     size_t conflicts;
+    int64_t whole; /* tasks that there should be */
 };
 
 static void merge_free(struct merge *merge)
@@ -292,7 +293,7 @@ static int put_started(const struct merge *merge,
     json_member_string(&event, "model", first->model);
     json_member_string(&event, "provider", first->provider);
     json_member_int(&event, "jobs", jobs);
-    json_member_int(&event, "tasks", (int64_t)merge->task_count);
+    json_member_int(&event, "tasks", merge->whole);
     json_key(&event, "merged");
     json_array(&event);
     for (size_t i = 0; i < merge->part_count; i++)
@@ -469,6 +470,45 @@ static int write_all(struct merge *merge, struct run_directory *directory,
     return write_journal(merge, directory, err);
 }
 
+static bool has_part(const struct merge *merge, int64_t number)
+{
+    for (size_t i = 0; i < merge->part_count; i++) {
+        if (merge->parts[i].outcome.shard == number)
+            return true;
+    }
+    return false;
+}
+
+/* Parts of one division must all be there: else the whole is incomplete, and
+ * its exit status says so. */
+static int check_parts(struct merge *merge, struct error *err)
+{
+    const struct run_outcome *first = &merge->parts[0].outcome;
+
+    merge->whole = (int64_t)merge->task_count;
+    for (size_t i = 1; i < merge->part_count; i++) {
+        const struct run_outcome *other = &merge->parts[i].outcome;
+
+        if (other->shards != first->shards || other->whole != first->whole) {
+            error_set(err, ERROR_USAGE,
+                      "%s and %s are not parts of one division",
+                      merge->parts[0].path, merge->parts[i].path);
+            return error_hint(err, "every part needs the same manifest and "
+                                   "the same N in --shard I/N");
+        }
+    }
+    if (!first->shards || first->shards > SHARDS_MAX)
+        return 0;
+    if (first->whole > merge->whole)
+        merge->whole = first->whole;
+    for (int64_t number = 1; number <= first->shards; number++) {
+        if (!has_part(merge, number))
+            fprintf(stderr, "nightjar: part %lld/%lld is missing\n",
+                    (long long)number, (long long)first->shards);
+    }
+    return 0;
+}
+
 int merge_command(const struct options *options)
 {
     CLEANUP(merge_free) struct merge merge = {.parts = NULL};
@@ -485,7 +525,8 @@ int merge_command(const struct options *options)
             return report_failure(&err);
     }
     choose_tasks(&merge);
-    if (run_directory_create(&directory, options->out, &err) ||
+    if (check_parts(&merge, &err) ||
+        run_directory_create(&directory, options->out, &err) ||
         write_all(&merge, &directory, &err))
         return report_failure(&err);
     if (merge.conflicts)

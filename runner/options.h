@@ -81,6 +81,7 @@ struct options {
     const char *durations;    /* a run directory, to balance shards by */
     struct option_list retry; /* of finished tasks: failed, error:KIND */
     struct option_list rerun; /* ids or globs */
+    size_t whole;             /* tasks of all parts of a resumed run */
     struct strings only;      /* ids that a resumed run has; sorted */
     int64_t shards;           /* of `plan`; -1: as many as fit */
     const char *matrix;       /* of `plan`: the dialect; NULL: none */

@@ -95,6 +95,13 @@ int apply_retry(struct options *options, const char *value, struct error *err)
                          "--retry: expected failed, failed:REASON, error or "
                          "error:KIND, got '%s'",
                          value);
+    if (error && value[length] &&
+        strcmp(error_kind_name(error_kind_from_name(value + length + 1)),
+               value + length + 1) != 0)
+        return error_set(err, ERROR_USAGE,
+                         "--retry: '%s' is no kind of error; docs/reports.md "
+                         "has them",
+                         value + length + 1);
     return add(&options->retry, value, "--retry", err);
 }
 

@@ -317,12 +317,13 @@ const struct option_text option_texts[] = {
      apply_out},
     {"--filter", NULL, "GLOB", CHOOSES | FOR(COMMAND_PLAN),
      "Only tasks whose id matches; may be given several times.", apply_filter},
-    {"--sample", NULL, "N", CHOOSES,
+    {"--sample", NULL, "N", CHOOSES | FOR(COMMAND_PLAN),
      "Only N of those tasks, drawn by --seed and their ids alone.",
      apply_sample},
-    {"--seed", NULL, "TEXT", CHOOSES,
+    {"--seed", NULL, "TEXT", CHOOSES | FOR(COMMAND_PLAN),
      "What --sample draws by: the same one draws the same tasks.", apply_seed},
-    {"--limit", NULL, "N", CHOOSES, "Only the first N of those.", apply_limit},
+    {"--limit", NULL, "N", CHOOSES | FOR(COMMAND_PLAN),
+     "Only the first N of those.", apply_limit},
     {"--shard", NULL, "I/N", CHOOSES,
      "Of those, only the I-th of N parts (from 1). Which part a task is in "
      "depends on its id alone, or on --durations; 'nightjar merge' puts the "
@@ -347,8 +348,9 @@ const struct option_text option_texts[] = {
      "they were); may be given several times; default: error.",
      apply_retry},
     {"--rerun", NULL, "ID", FOR(COMMAND_RUN),
-     "With --resume, begins that task anew, whatever became of it; a glob "
-     "names several; may be given several times.",
+     "With --resume, begins that task anew, whatever became of it, and leaves "
+     "errors alone unless --retry names them; a glob names several; may be "
+     "given several times.",
      apply_rerun},
     {"--record", NULL, "DIR", FOR(COMMAND_RUN),
      "Keeps every exchange with the model in that folder, new or empty.",

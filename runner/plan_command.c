@@ -45,6 +45,8 @@ static void put_github(const size_t *counts, size_t parts, struct buffer *out)
     json_key(&json, "include");
     json_array(&json);
     for (size_t i = 0; i < parts; i++) {
+        if (!counts[i])
+            continue; /* no machine for nothing */
         CLEANUP(mem_free) char *shard = mem_format("%zu/%zu", i + 1, parts);
 
         json_object(&json);
@@ -75,6 +77,12 @@ static int print_parts(const struct options *options, const struct plan *plan)
     size_t past_count = 0;
     struct error err;
 
+    if (options->matrix && parts > PARTS_MAX) {
+        error_set(&err, ERROR_USAGE,
+                  "--shards: a matrix of GitHub Actions has at most %d jobs",
+                  PARTS_MAX);
+        return report_failure(&err);
+    }
     if (options->durations && load_durations(options->durations, &outcome,
                                              &past, &past_count, &err)) {
         error_context(&err, "--durations");

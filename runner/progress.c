@@ -399,6 +399,8 @@ void progress_end(struct progress *progress)
         group_end(progress, &progress->groups[0]);
     }
     free(progress->groups);
+    if (progress->activity)
+        activity_free(progress->activity);
     free(progress->activity);
     progress->groups = NULL;
     progress->activity = NULL;

@@ -77,6 +77,10 @@ int resume_options(struct span run_json, struct arena *arena,
 
     if (!json)
         return error_context(err, "run.json");
+    if (json_get_array(json, "merged")) {
+        error_set(err, ERROR_USAGE, "a merged run cannot be gone on with");
+        return error_hint(err, "go on with its parts, and merge them again");
+    }
     if (!command)
         return error_set(err, ERROR_USAGE,
                          "run.json does not say how the run was started");
@@ -84,6 +88,9 @@ int resume_options(struct span run_json, struct arena *arena,
         read_list(command, "params", arena, &options->params, err))
         return -1;
     options->only = read_ids(json_get_array(json, "tasks"), arena);
+    options->shard.number = (size_t)json_get_int64(command, "shard", 0);
+    options->shard.count = (size_t)json_get_int64(command, "shards", 0);
+    options->whole = (size_t)json_get_int64(command, "whole", 0);
     if (options->jobs < 0)
         options->jobs = json_get_int64(command, "jobs", -1);
     if (url && !options->model_url)
@@ -132,7 +139,7 @@ static bool is_retried(const struct resume_again *again,
                        const struct outcome_task *before)
 {
     if (!again->retry->count)
-        return before->verdict == VERDICT_ERROR;
+        return before->verdict == VERDICT_ERROR && !again->rerun->count;
     for (size_t i = 0; i < again->retry->count; i++) {
         if (is_meant(again->retry->items[i], before))
             return true;
@@ -225,6 +232,22 @@ static struct resume_task state_of(const struct task *task,
         state.verify_rounds = 0;
     }
     return state;
+}
+
+int resume_check_again(const struct plan *plan,
+                       const struct resume_again *again, struct error *err)
+{
+    for (size_t i = 0; i < again->rerun->count; i++) {
+        bool found = false;
+
+        for (size_t k = 0; k < plan->count && !found; k++)
+            found = glob_match_word(again->rerun->items[i], plan->tasks[k].id);
+        if (!found)
+            return error_set(err, ERROR_USAGE,
+                             "--rerun: the run has no task '%s'",
+                             again->rerun->items[i]);
+    }
+    return 0;
 }
 
 struct resume_task *resume_tasks(const struct plan *plan,

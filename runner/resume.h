@@ -37,6 +37,10 @@ struct resume_again {
     const struct option_list *rerun;
 };
 
+/* Whether each --rerun names a task (ERROR_USAGE). */
+int resume_check_again(const struct plan *plan,
+                       const struct resume_again *again, struct error *err);
+
 /* One entry for each task of the plan, owned by the caller; points into the
  * outcome. */
 struct resume_task *resume_tasks(const struct plan *plan,

@@ -127,7 +127,8 @@ static void put_digests(struct json *json, const struct option_list *list)
 }
 
 /* How the run was started, for --resume. */
-static void put_command(struct json *json, const struct options *options)
+static void put_command(struct json *json, const struct options *options,
+                        size_t whole)
 {
     json_key(json, "command");
     json_object(json);
@@ -136,6 +137,9 @@ static void put_command(struct json *json, const struct options *options)
     put_list(json, "filters", &options->filters, false);
     put_list(json, "params", &options->params, false);
     json_member_int(json, "jobs", options->jobs);
+    json_member_int(json, "shard", (int64_t)options->shard.number);
+    json_member_int(json, "shards", (int64_t)options->shard.count);
+    json_member_int(json, "whole", (int64_t)whole);
     json_member_text(json, "model_url", options->model_url);
     json_end(json);
 }
@@ -171,7 +175,7 @@ static int make_run_json(const struct options *options,
     json_member_string(&json, "nightjar", NIGHTJAR_VERSION);
     json_member_string(&json, "libgit2", repositories_version());
     json_member_string(&json, "libcurl", model_library_version());
-    put_command(&json, options);
+    put_command(&json, options, plan->whole);
     json_key(&json, "tasks");
     json_array(&json);
     for (size_t i = 0; i < plan->count; i++) {
@@ -219,6 +223,7 @@ static int open_directory(const struct options *options,
                           struct run_outcome *outcome, struct error *err)
 {
     struct run_directory *directory = supervision->directory;
+    const struct resume_again again = {&options->retry, &options->rerun};
     CLEANUP(buffer_free) struct buffer written = {0};
     CLEANUP(buffer_free) struct buffer text = {0};
 
@@ -230,10 +235,9 @@ static int open_directory(const struct options *options,
         return -1;
     directory->run_id = mem_string(outcome->id);
     if (make_run_json(options, supervision, &text, err) ||
-        resume_check(buffer_span(&written), buffer_span(&text), err))
+        resume_check(buffer_span(&written), buffer_span(&text), err) ||
+        resume_check_again(supervision->plan, &again, err))
         return -1;
-    const struct resume_again again = {&options->retry, &options->rerun};
-
     supervision->resume = resume_tasks(supervision->plan, outcome, &again);
     supervision->spent = (struct gate_amount){
         .tokens = outcome->usage.input_tokens + outcome->usage.output_tokens +
@@ -328,6 +332,7 @@ static int run_plan(const struct options *options, const struct plan *plan,
         prepare_cache(options, &supervision, &cache, &err))
         return report_failure(&err);
     supervision.cache = &cache;
+    supervision.shard = options->shard;
     status = supervise(&supervision, &err)
                  ? report_failure(&err)
                  : reports_finish(options, &directory, &err);

@@ -124,8 +124,9 @@ int run_directory_open(struct run_directory *directory, const char *path,
         return error_hint(err, "--resume wants the folder of a run");
     }
     if (flock(directory->journal, LOCK_EX | LOCK_NB)) {
-        error_set_errno(err, ERROR_USAGE, errno, "%s", path);
-        return error_hint(err, "a run is still at work in it");
+        error_set(err, ERROR_USAGE, "%s: a run is still at work in it", path);
+        return error_hint(err, "'nightjar status %s' tells how far it is",
+                          path);
     }
     return run_directory_cut_torn(directory->journal, err);
 }

@@ -64,7 +64,7 @@ void run_journal_optional(struct json *event, const char *key, const char *text)
 }
 
 int run_journal_plan(struct run_journal *journal, const struct plan *plan,
-                     size_t jobs, struct error *err)
+                     const struct shard *shard, size_t jobs, struct error *err)
 {
     const struct model_settings *model =
         plan->count ? plan->tasks[0].model : NULL;
@@ -80,6 +80,11 @@ int run_journal_plan(struct run_journal *journal, const struct plan *plan,
                        model ? providers[model->provider] : "");
     json_member_int(&event, "jobs", (int64_t)jobs);
     json_member_int(&event, "tasks", (int64_t)plan->count);
+    if (shard->count) {
+        json_member_int(&event, "shard", (int64_t)shard->number);
+        json_member_int(&event, "shards", (int64_t)shard->count);
+        json_member_int(&event, "whole", (int64_t)plan->whole);
+    }
     if (run_journal_write(journal, &event, err))
         return -1;
     for (size_t i = 0; i < plan->count; i++) {

@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "runner/progress.h"
 #include "runner/run_directory.h"
+#include "tasks/choose.h"
 #include "tasks/manifest.h"
 
 struct run_journal {
@@ -32,7 +33,7 @@ int run_journal_accept(struct run_journal *journal, const cJSON *event,
 
 /* What is going to be done: run_started and each task_planned. */
 int run_journal_plan(struct run_journal *journal, const struct plan *plan,
-                     size_t jobs, struct error *err);
+                     const struct shard *shard, size_t jobs, struct error *err);
 
 /* A member that may be missing: null then. */
 void run_journal_optional(struct json *event, const char *key,

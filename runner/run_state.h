@@ -28,12 +28,13 @@ struct run {
     struct worker *workers; /* `jobs` places; task is NULL in a free one */
     size_t jobs;
     size_t running;
-    size_t *order; /* of the tasks, as they are started */
-    size_t next;   /* place in it of the task to start */
-    size_t pilot;  /* that go first, alone; 0 once they are done */
-    size_t done;   /* tasks with a verdict */
-    size_t failed; /* of them: failed or error */
-    bool keep;     /* something is left to go on with */
+    size_t *order;        /* of the tasks, as they are started */
+    size_t next;          /* place in it of the task to start */
+    size_t pilot;         /* that go first, alone; 0 once they are done */
+    size_t done;          /* tasks with a verdict */
+    size_t failed;        /* of them: failed or error; … */
+    size_t failed_before; /* … before the run was gone on with */
+    bool keep;            /* something is left to go on with */
     enum link_stop stop;
     int signal;    /* the first that came */
     bool stop_now; /* the second one */

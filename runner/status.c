@@ -47,7 +47,11 @@ int status_command(const struct options *options)
                                  "'nightjar run --resume'\n");
         activity->running_count = 0;
     }
+    if (activity->finished && activity->done[VERDICT_SKIPPED])
+        buffer_add_string(&text, "stopped before its end: go on with "
+                                 "'nightjar run --resume'\n");
     activity_draw(activity, at_work ? clock_utc_ms() : activity->last, &style,
                   &text);
+    activity_free(activity);
     return reports_put(buffer_span(&text), &err) ? report_failure(&err) : 0;
 }

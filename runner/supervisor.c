@@ -182,6 +182,8 @@ static int pass_over(struct run *run, struct error *err)
         if (resume[index].state == RESUME_DONE) {
             run->done++;
             run->failed += resume[index].failed;
+            run->failed_before += resume[index].failed;
+            run->supervision->progress.done++;
             continue;
         }
         ending = (struct ending){last->verdict, last->reason, last->message,
@@ -450,7 +452,8 @@ static int run_all(struct run *run, struct error *err)
 {
     size_t count = run->supervision->plan->count;
 
-    if (run_journal_plan(&run->journal, run->supervision->plan, run->jobs, err))
+    if (run_journal_plan(&run->journal, run->supervision->plan,
+                         &run->supervision->shard, run->jobs, err))
         return -1;
     while (run->done < count) {
         if (start_workers(run, err))

@@ -13,6 +13,7 @@
 #include "runner/progress.h"
 #include "runner/resume.h"
 #include "runner/run_directory.h"
+#include "tasks/choose.h"
 #include "tasks/manifest.h"
 
 struct supervision {
@@ -28,6 +29,7 @@ struct supervision {
     struct gate_amount spent;
     struct tape_settings tape;
     const struct cache *cache; /* of repositories */
+    struct shard shard;        /* that the plan is */
     struct progress progress;
 };
 

@@ -37,7 +37,7 @@ void run_check_limits(struct run *run)
     const struct run_settings *limits = &run->supervision->plan->run;
     size_t total = run->supervision->plan->count;
 
-    if (limits->fail_fast && run->failed)
+    if (limits->fail_fast && run->failed > run->failed_before)
         run_ask_to_stop(run, LINK_STOP_FAIL_FAST);
     if (limits->failures_percent >= 0 &&
         (int64_t)(run->failed * 100) >

@@ -10,7 +10,9 @@
  *
  * type               members besides type, time, task
  * run_started        format (1), run_id, name, version (of nightjar),
- *                    model (name), provider, jobs, tasks (how many),
+ *                    model (name), provider, jobs, tasks (how many), shard,
+ *                    shards, whole (of a part: which, of how many, tasks of
+ *                    all),
  *                    budget {…} as set
  * task_planned       suite, cell, number (in the whole plan, from 0), repo,
  *                    ref|null, prompt_bytes,

@@ -61,6 +61,7 @@ struct plan {
     const char *name; /* of the first manifest */
     struct run_settings run;
     size_t manifests; /* loaded so far */
+    size_t whole;     /* tasks of all parts, when this is one of them */
 };
 
 /* -p NAME=VALUE pairs; they win over the manifest's `params`, which must name

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "tasks/manifest_rules.h"
 #include "tasks/manifest_template.h"
+#include "tasks/suggest.h"
 #include "tasks/tracked_files.h"
 
 #define IDENTITY_MAX 60
@@ -206,12 +207,40 @@ static int check_entries(struct work *work, const struct yaml_node *entries)
     return good ? 0 : -1;
 }
 
+/* What no record has excludes nothing: a slip of the pen. */
+static int check_fields(struct work *work, const struct yaml_node *entries)
+{
+    const struct records *records = &work->records;
+    int status = 0;
+
+    for (size_t i = 0; i < entries->count; i++) {
+        const struct yaml_node *entry = entries->items[i];
+
+        for (size_t k = 0; k < entry->count; k++) {
+            const char *name = entry->keys[k]->text;
+            const char *near;
+            size_t n = 0;
+
+            while (n < records->name_count &&
+                   strcmp(records->names[n], name) != 0)
+                n++;
+            if (n < records->name_count)
+                continue;
+            near = suggest(name, records->names, records->name_count);
+            problem(work, "exclude", did_you_mean(work->reader->arena, near),
+                    "no record has a field \"%s\"", name);
+            status = -1;
+        }
+    }
+    return status;
+}
+
 static int exclude(struct work *work, const struct yaml_node *entries)
 {
     struct records *records = &work->records;
     CLEANUP(mem_free) bool *gone = mem_array(records->count + 1, sizeof(bool));
 
-    if (check_entries(work, entries))
+    if (check_entries(work, entries) || check_fields(work, entries))
         return -1;
     for (size_t row = 0; row < records->count; row++) {
         for (size_t i = 0; i < entries->count && !gone[row]; i++)
@@ -245,6 +274,12 @@ static int read_source(struct work *work, const struct for_source *each)
     if (sources != 1) {
         problem(work, "items", NULL,
                 "expected one of \"items\", \"repos\" and \"files\"");
+        return -1;
+    }
+    if (!yaml_get(node, "files") &&
+        (yaml_get(node, "group") || yaml_get(node, "by_folder"))) {
+        problem(work, yaml_get(node, "group") ? "group" : "by_folder", NULL,
+                "has a meaning with \"files\" alone");
         return -1;
     }
     if (each->items)
@@ -296,7 +331,10 @@ int for_read(struct work *work)
         return -1;
     if (work->records.count)
         return 0;
-    problem(work, "items", NULL, "there is no record");
+    problem(work, each->files.count ? "files" : "items", NULL, "%s",
+            each->exclude       ? "\"exclude\" leaves no record"
+            : each->files.count ? "no file matches"
+                                : "there is no record");
     return -1;
 }
 
@@ -317,8 +355,8 @@ static uint64_t hash_row(const struct records *records, size_t row)
 
 const char *for_identity(const struct work *work)
 {
-    static const char *const names[] = {"id",   "name", "key",  "number",
-                                        "file", "repo", "value"};
+    static const char *const names[] = {"id",     "slug", "name", "key",
+                                        "number", "file", "repo", "value"};
     struct arena *arena = work->reader->arena;
     uint64_t hash = hash_row(&work->records, work->row);
     const char *found = NULL;

@@ -8,8 +8,9 @@
  * to do. Returns -1 after a problem. */
 int for_read(struct work *work);
 
-/* What names the record at hand in ids: the first of its fields id, name, key,
- * number, file, repo that it has, else a hash of all; short, in the arena. */
+/* What names the record at hand in ids: the first of its fields id, slug, name,
+ * key, number, file, repo that it has, else a hash of all; short, in the arena.
+ */
 const char *for_identity(const struct work *work);
 
 #endif

@@ -34,8 +34,8 @@ static void report_twice(struct expansion *expansion,
     if (number_of(expansion, earlier) == origin->number)
         reader_problem(expansion->reader, origin->node, &id,
                        task->record.count
-                           ? "put a field that tells the records apart into "
-                             "the id: {{ item.FIELD }}"
+                           ? "put what differs into the id: {{ item.FIELD }}, "
+                             "{{ matrix.KEY }}"
                            : "put the matrix keys that differ into the id: "
                              "{{ matrix.KEY }}",
                        "the id \"%s\" stands for the cells \"%s\" and \"%s\"",

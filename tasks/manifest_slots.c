@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <inttypes.h>
 
 #include "base/memory.h"
@@ -115,6 +116,11 @@ static void template_problem(struct work *work, struct slot *slot,
         hint = name_hint(scope, name);
         slot_problem(work, slot, hint, "unknown name %s in a template",
                      shown.data);
+    } else if (status == TEMPLATE_UNSET && !strncmp(name, "item.", 5) &&
+               !records_value(&work->records, work->row, name + 5)) {
+        slot_problem(work, slot, "give it one, or leave the name out",
+                     "%s has no value in the record \"%s\"", shown.data,
+                     work->cell);
     } else if (status == TEMPLATE_UNSET && !strncmp(name, "item.", 5)) {
         slot_problem(work, slot,
                      "only the prompt may name what is long or has several "
@@ -159,6 +165,26 @@ static const char *expand_text(struct work *work, struct slot *slot)
     return text;
 }
 
+/* With '-' for each run of other characters. */
+static const char *id_of(const struct work *work, const char *text)
+{
+    char *id = arena_string(work->reader->arena, text);
+    size_t length = 0;
+
+    for (size_t i = 0; id[i]; i++) {
+        bool good = isalnum((unsigned char)id[i]) || strchr("._-", id[i]);
+
+        if (good)
+            id[length++] = id[i];
+        else if (length && id[length - 1] != '-')
+            id[length++] = '-';
+    }
+    while (length && id[length - 1] == '-')
+        length--;
+    id[length] = '\0';
+    return id;
+}
+
 const char *slot_resolve(struct work *work, struct slot *slot)
 {
     const char *text = slot->source.text;
@@ -173,6 +199,9 @@ const char *slot_resolve(struct work *work, struct slot *slot)
         text = expand_text(work, slot);
     if (!text)
         return NULL;
+    /* What an id may not hold comes from elsewhere. */
+    if (slot == &work->slots[SLOT_ID] && !shared)
+        text = id_of(work, text);
     expected = slot->rule ? slot->rule(text) : NULL;
     if (expected) {
         slot_expected(work, slot, expected, text);

@@ -269,7 +269,8 @@ static const struct field for_fields[] = {
      .maximum = LINE_BYTES_MAX,
      .otherwise = "this, `items` or `files`",
      .meaning = "the name of a file with a repository a line, \"URL [REF]\": "
-                "records with `repo`, `ref` and `name`, which are the task's "
+                "records with `repo`, `ref`, `name` and `slug`; the first two "
+                "are the task's "
                 "`repo` and `ref` unless it says otherwise"},
     {.key = "files",
      .type = FIELD_TEXTS,

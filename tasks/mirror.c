@@ -137,6 +137,9 @@ static int fetch_failed(struct fetching *fetching, int status, const char *what,
 {
     const struct mirror_request *request = fetching->request;
 
+    if (request->url[0] == '/' && access(request->url, F_OK))
+        return error_set_errno(err, ERROR_REPOSITORY, errno, "%s",
+                               request->url);
     fetching->ours = fetching->connected && is_ours(status);
     git_fail(err, "%s %s%s%s", what, request->url, request->ref ? " " : "",
              request->ref ? request->ref : "");

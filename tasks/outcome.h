@@ -201,6 +201,9 @@ struct run_outcome {
     const char *started_at; /* NULL: no run_started */
     int64_t jobs;
     int64_t tasks_announced; /* by run_started */
+    int64_t shard;           /* which part it is, from 1; 0: all */
+    int64_t shards;
+    int64_t whole;           /* tasks of all parts */
     int64_t signal;          /* that interrupted the run; 0: none */
     bool finished;           /* these four by run_finished */
     const char *finished_at; /* may be NULL */

@@ -170,6 +170,9 @@ static void run_started(struct event_subject *subject, const cJSON *event)
     run->provider = text_member(subject->arena, event, "provider");
     run->jobs = amount(event, "jobs");
     run->tasks_announced = amount(event, "tasks");
+    run->shard = amount(event, "shard");
+    run->shards = amount(event, "shards");
+    run->whole = amount(event, "whole");
     if (!run->started_at)
         run->started_at = time_of(subject->arena, event);
     run->signal = 0;

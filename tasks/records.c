@@ -465,6 +465,24 @@ static struct span last_part(struct span url)
     return (struct span){url.data + start, end - start};
 }
 
+/* "https://example.org/a/b.git v1" is "a-b-v1": what tells it from others. */
+static int set_slug(struct records *records, struct span url, const char *ref,
+                    struct records_fault *fault)
+{
+    struct span name = last_part(url);
+    size_t before = (size_t)(name.data - url.data);
+    struct span owner = {"", 0};
+    CLEANUP(mem_free) char *slug = NULL;
+
+    if (before > 1)
+        owner = last_part((struct span){url.data, before - 1});
+    slug = mem_format("%.*s%s%.*s%s%s", (int)owner.length, owner.data,
+                      owner.length ? "-" : "", (int)name.length, name.data,
+                      ref ? "-" : "", ref ? ref : "");
+    return records_set(records, "slug", (struct span){slug, strlen(slug)},
+                       fault);
+}
+
 static int read_repositories(struct records *records, struct span text,
                              struct records_fault *fault)
 {
@@ -493,7 +511,8 @@ static int read_repositories(struct records *records, struct span text,
             (ref && records_set(records, "ref", (struct span){ref, strlen(ref)},
                                 fault)) ||
             records_set(records, "name",
-                        last_part((struct span){url, strlen(url)}), fault))
+                        last_part((struct span){url, strlen(url)}), fault) ||
+            set_slug(records, (struct span){url, strlen(url)}, ref, fault))
             return -1;
     }
     return 0;

@@ -13,7 +13,8 @@
  * and booleans are their texts as written, null and empty CSV fields are no
  * value, lists and maps are their JSON. A bare text in a list is a record of
  * one field "value". Repositories: "URL [REF]" a line, '#' begins a comment;
- * fields repo, ref, name (the last part of the path).
+ * fields repo, ref, name (the last part of the path), slug (the last two and
+ * the ref).
  *
  * Field names are words ([A-Za-z_][A-Za-z0-9_-]*); in CSV and JSON other
  * characters of them become '_'. Values are UTF-8 without NUL. */

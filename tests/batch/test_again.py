@@ -75,7 +75,16 @@ with Provider(model) as provider:
     report = {t["id"]: t for t in run.report()["tasks"]}
     equal(report["good"]["verdict"], "passed", "in the report")
 
-    for words, part in ((["--retry", "passed"], "--retry"),
+    healed.clear()
+    run = go_on(run.out, "--retry", "error")
+    broken = count(provider, "broken")
+    run = go_on(run.out, "--rerun", "bad")
+    equal(count(provider, "broken"), broken, "--rerun leaves the rest alone")
+    status, text, errors = program("status", run.out)
+    ok("4 of 4 done" in text, "each task is counted once", text)
+    for words, part in ((["--rerun", "nobody"], "no task 'nobody'"),
+                        (["--retry", "error:nosuch"], "no kind of error"),
+                        (["--retry", "passed"], "--retry"),
                         (["--retry", "error:"], "--retry")):
         run2 = go_on(run.out, *words)
         ok(run2.status == 2 and part in run2.text, " ".join(words), run2.text)

@@ -31,7 +31,15 @@ CLOCK = {"rate": 0.02}
 
 
 def model(request):
-    return worker_model(3, latency=CLOCK["rate"])(request)
+    """Three commands that came to their end: one that was interrupted, whose
+    answer says so, is asked for again, as a model would."""
+    outputs = request.outputs()
+    whole = sum("exited with code 0" in text for _, text in outputs)
+    if whole < 3:
+        task = request.task()
+        return Reply(call(f"c{len(outputs)}", f"echo {task} >{task}.txt"),
+                     latency=CLOCK["rate"])
+    return Reply(message("done"), latency=CLOCK["rate"])
 
 
 def descendants(root):
@@ -118,7 +126,11 @@ with Provider(model) as provider:
     report = run.report()
     equal({task["id"]: task["verdict"] for task in report["tasks"]}, wanted,
           "the same verdicts")
-    equal(patches(out), patches(whole.out), "the same patches")
+    got, expected = patches(out), patches(whole.out)
+    other = {task: got.get(task) for task in expected
+             if got.get(task) != expected[task]}
+    equal(other, {}, "the same patches", [run.events(task=task)
+                                          for task in list(other)[:1]])
     note(f"{round_} kills, {len(provider.requests) - served} requests instead "
          f"of {served}")
     ok(not os.path.exists(os.path.join(out, "work", "0")), "nothing is left")

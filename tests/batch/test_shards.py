@@ -71,13 +71,32 @@ with Provider(model, cache=False) as provider:
     status, text, errors = program("run", "--resume", all_.out)
     equal(status, 2, "but cannot be gone on with", errors)
 
+    ok("merged run cannot be gone on with" in errors, "and that is said", errors)
+
+    # ---- a part is missing ---------------------------------------------------
+    good = MANIFEST.replace("-lt 20", "-lt 99").split("  - {id: broken")[0]
+    few = [nightjar(provider, good, "--shard", f"{i}/3", name=f"few-{i}")
+           for i in (1, 2, 3)]
+    equal([part.status for part in few], [0, 0, 0], "three good parts")
+    status, text, errors = program("merge", few[0].out, few[2].out, "-o",
+                                   os.path.join(FOLDER, "lacking"))
+    ok(status == 3 and "part 2/3 is missing" in errors,
+       "a part that is missing is no success", status, errors)
+    status, text, errors = program("merge", few[0].out, parts[1].out, "-o",
+                                   os.path.join(FOLDER, "mixed"))
+    ok(status == 2 and "not parts of one division" in errors,
+       "parts of two divisions", status, errors)
+    status, text, errors = program("merge", *[part.out for part in few], "-o",
+                                   os.path.join(FOLDER, "full"))
+    equal(status, 0, "all three", errors)
+
     # ---- a task in two of them -----------------------------------------------
     status, text, errors = program("merge", parts[0].out, parts[0].out,
                                    parts[1].out, "-o",
                                    os.path.join(FOLDER, "twice"))
     ok("is in" in errors and "several runs" in errors, "a conflict is told",
        errors)
-    ok(status in (1, 3), "and one of them counts", status)
+    equal(status, 3, "two of four parts are not the whole")
 
     # ---- what is no run ------------------------------------------------------
     status, text, errors = program("merge", FOLDER, "-o",

@@ -112,12 +112,15 @@ if not os.fork():
 
 def foreground_left(terminal):
     """Whether somebody still has the terminal open: a process of the user."""
-    name = os.ttyname(terminal.slave)
+    ours = os.fstat(terminal.slave)
     found = []
     for process in filter(str.isdigit, os.listdir('/proc')):
         try:
+            # Sandboxes have terminals of the same names, in file systems of
+            # their own.
+            its = os.stat(f'/proc/{process}/fd/0')
             if int(process) != os.getpid() and \
-                    os.readlink(f'/proc/{process}/fd/0') == name:
+                    (its.st_dev, its.st_ino) == (ours.st_dev, ours.st_ino):
                 found.append(int(process))
         except OSError:
             pass

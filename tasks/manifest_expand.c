@@ -172,7 +172,7 @@ static struct environment make_variables(struct work *work)
                     sizeof(*variables.items));
     for (size_t i = 0; i < work->name_count; i++) {
         /* Those of a record are made where its files are. */
-        if (work->values[i] && (i < items || i >= end))
+        if ((i < items || i >= end) && work->values[i])
             variables.items[variables.count++] = (struct environment_variable){
                 work->variables[i], work->values[i]};
     }

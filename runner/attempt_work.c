@@ -1,4 +1,6 @@
 /* What becomes of the agent's work: snapshot, patch, checks. */
+#include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sys/wait.h>
 
@@ -29,6 +31,25 @@ void attempt_failed(const struct attempt_request *request,
 
 /* ---- what the agent did ------------------------------------------------ */
 
+/* An overlay in which nothing was changed, but for what git keeps. */
+static bool is_untouched(int upper)
+{
+    int fd = openat(upper, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    bool untouched = folder != NULL;
+
+    if (!folder)
+        fd_reset(&fd);
+    while (untouched && (entry = readdir(folder)))
+        untouched = !strcmp(entry->d_name, ".") ||
+                    !strcmp(entry->d_name, "..") ||
+                    !strcmp(entry->d_name, ".git");
+    if (folder)
+        closedir(folder);
+    return untouched;
+}
+
 int attempt_snapshot(struct attempt *attempt, struct object_id base,
                      struct object_id *tree, struct error *err)
 {
@@ -43,6 +64,10 @@ int attempt_snapshot(struct attempt *attempt, struct object_id base,
                                            deadline > grace ? deadline : grace};
     struct snapshot snapshot;
 
+    /* Reading a large tree to find that out takes longer than a turn. */
+    if (!attempt->place.sandbox ||
+        (attempt->place.upper >= 0 && is_untouched(attempt->place.upper)))
+        return mirror_tree(request.mirror, tree, err);
     if (snapshot_take(&request, &snapshot, err))
         return -1;
     *tree = snapshot.tree;
@@ -76,15 +101,15 @@ int attempt_make_patch(struct attempt *attempt, struct violations *violations,
     struct violations findings;
     struct object_id found;
     struct json event;
+    bool set_up = strcmp(attempt->base.hex, attempt->after_setup.hex) != 0;
 
     buffer_clear(&attempt->patch);
     patch_summary_free(&attempt->summary);
-    attempt->tree = attempt->base;
-    if ((attempt->place.sandbox &&
-         attempt_snapshot(attempt, attempt->base, &found, err)) ||
-        (attempt->place.sandbox &&
-         snapshot_without(mirror, attempt->base, attempt->after_setup, found,
-                          &attempt->tree, err)) ||
+    if (attempt_snapshot(attempt, attempt->base, &found, err))
+        return -1;
+    attempt->tree = found;
+    if ((set_up && snapshot_without(mirror, attempt->base, attempt->after_setup,
+                                    found, &attempt->tree, err)) ||
         patch_make(mirror, attempt->base, attempt->tree, &attempt->patch,
                    &attempt->summary, err))
         return -1;

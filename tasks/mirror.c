@@ -444,6 +444,17 @@ struct object_id mirror_commit(const struct mirror *mirror)
     return mirror->commit;
 }
 
+int mirror_tree(const struct mirror *mirror, struct object_id *tree,
+                struct error *err)
+{
+    CLEANUP(git_tree_cleanup) git_tree *found = NULL;
+
+    if (git_find_tree(mirror->repository, mirror->commit, &found, err))
+        return -1;
+    *tree = object_id_from(git_tree_id(found));
+    return 0;
+}
+
 void mirror_close(struct mirror *mirror)
 {
     if (!mirror)

@@ -88,8 +88,10 @@ const char *mirror_objects(const struct mirror *mirror);
 int mirror_fetch(const struct mirror_request *request, struct mirror **mirror,
                  struct error *err);
 
-/* The commit that the task is pinned to. */
+/* The commit that the task is pinned to, and its tree. */
 struct object_id mirror_commit(const struct mirror *mirror);
+int mirror_tree(const struct mirror *mirror, struct object_id *tree,
+                struct error *err);
 
 void mirror_close(struct mirror *mirror);
 void mirror_cleanup(struct mirror **mirror); /* for CLEANUP */

@@ -167,6 +167,18 @@ with Provider(worker_model(3)) as provider:
     ok(status == 2 and "field name of more than" in errors,
        "a field name that is too long for a file", errors)
 
+# ---- tasks that only answer, and ones that change nothing ---------------------
+with Provider(worker_model(0)) as provider:
+    for tools in ("[]", "[plan]", "[exec]"):
+        run = nightjar(provider, tasks(2, f", tools: {tools}", """
+    verify: [{name: v, run: "test -s a.txt && git diff --quiet HEAD"}]"""))
+        equal([run.verdict(f"t-{n}") for n in (0, 1)],
+              [("passed", "verified")] * 2, f"tools: {tools}", run.text)
+        equal(set(patches(run.out).values()), {""}, "an empty patch")
+        opened = [e["purpose"] for e in run.events("sandbox_ready", "t-0")]
+        equal(opened, ["verify"] if "exec" not in tools else
+              ["agent", "verify"], "no sandbox without a use")
+
 # ---- logs of a run that was killed -------------------------------------------
 held = threading.Event()
 

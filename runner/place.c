@@ -85,10 +85,12 @@ int place_allow(struct place *place, const struct task_step *step,
                 struct error *err)
 {
     static const char *const everything[] = {"*"};
-    const struct network_setting *network = setting_of(place->task, step);
+    const struct network_setting *network;
 
-    if (!place->sandbox || place->network == network ||
-        !sandbox_proxy_port(place->sandbox))
+    if (!place->sandbox)
+        return 0;
+    network = setting_of(place->task, step);
+    if (place->network == network || !sandbox_proxy_port(place->sandbox))
         return 0;
     place->network = network;
     if (network->mode == NETWORK_OPEN)

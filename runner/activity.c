@@ -145,7 +145,6 @@ static void spend(struct activity *activity, struct activity_task *task,
     int64_t cost = json_get_int64(event, "cost_microusd", -1);
 
     activity->tokens += tokens;
-    activity->cached_tokens += json_get_int64(event, "cached_tokens", 0);
     activity->cost_known &= cost >= 0;
     activity->cost_microusd += cost > 0 ? cost : 0;
     if (!task)
@@ -198,8 +197,6 @@ void activity_event(struct activity *activity, const cJSON *event)
     if (now > activity->last)
         activity->last = now;
     if (!strcmp(type, "run_started")) {
-        snprintf(activity->name, sizeof(activity->name), "%s",
-                 json_get_text(event, "name", ""));
         activity->planned = json_get_int64(event, "tasks", 0);
         activity->jobs = json_get_int64(event, "jobs", 1);
         activity->began = now;
@@ -232,20 +229,21 @@ int64_t activity_left_ms(const struct activity *activity, int64_t now_ms)
     int64_t left = activity->planned - (int64_t)activity_done(activity);
     int64_t jobs = activity->jobs > 0 ? activity->jobs : 1;
     int64_t mean;
-    int64_t work;
+    __int128 work;
 
     if (left <= 0)
         return 0;
     if (!activity->worked)
         return -1;
     mean = activity->busy_ms / activity->worked;
-    work = mean * left;
+    work = (__int128)mean * left;
     for (size_t i = 0; i < activity->running_count; i++) {
         int64_t passed = now_ms - activity->running[i].began;
 
         work -= passed < mean ? passed : mean;
     }
-    return work > 0 ? work / (jobs < left ? jobs : left) : 0;
+    work = work > 0 ? work / (jobs < left ? jobs : left) : 0;
+    return work < INT64_MAX ? (int64_t)work : INT64_MAX;
 }
 
 /* ---- drawing ----------------------------------------------------------- */

@@ -22,12 +22,10 @@ struct activity_task {
 };
 
 struct activity {
-    char name[200];
     int64_t planned; /* tasks */
     int64_t jobs;
     size_t done[VERDICTS]; /* by verdict */
     int64_t tokens;
-    int64_t cached_tokens;
     int64_t cost_microusd;
     bool cost_known;
     int64_t busy_ms; /* of the tasks that are done, together */
@@ -55,7 +53,6 @@ int64_t activity_left_ms(const struct activity *activity, int64_t now_ms);
 struct activity_style {
     size_t columns; /* no line is wider; 0: as wide as they are */
     size_t rows;    /* at most so many lines; 0: all */
-    bool color;
 };
 
 /* Adds the picture: totals, then a line for each running task, the one that

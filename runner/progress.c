@@ -37,9 +37,9 @@ static void add_erasure(struct progress *progress, struct buffer *out)
     progress->drawn = 0;
 }
 
-static struct activity_style style_of(const struct progress *progress)
+static struct activity_style style_of_terminal(void)
 {
-    struct activity_style style = {80, 12, progress->color};
+    struct activity_style style = {80, 12};
     struct winsize size;
 
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || !size.ws_col)
@@ -52,7 +52,7 @@ static struct activity_style style_of(const struct progress *progress)
 
 static void add_picture(struct progress *progress, struct buffer *out)
 {
-    struct activity_style style = style_of(progress);
+    struct activity_style style = style_of_terminal();
 
     progress->drawn =
         activity_draw(progress->activity, clock_utc_ms(), &style, out);

@@ -125,8 +125,6 @@ static int fetch_and_write(const struct options *options,
 {
     CLEANUP(cache_close) struct cache cache = {.folder = NULL};
     CLEANUP(mirror_cleanup) struct mirror *mirror = NULL;
-    const char *folder =
-        options->cache ? options->cache : getenv("NIGHTJAR_CACHE");
     bool fetched;
     struct mirror_request request = {.url = task->repo,
                                      .cache = &cache,
@@ -136,7 +134,7 @@ static int fetch_and_write(const struct options *options,
                                      .deadline = clock_deadline(FETCH_MS)};
 
     if (repositories_start(err) ||
-        cache_open(&cache, folder, CACHE_BYTES, err) ||
+        cache_open(&cache, options->cache, CACHE_BYTES, err) ||
         mirror_take(&request, &mirror, &fetched, err))
         return -1;
     return write_prompt(options, plan, task, index, mirror, out, err);

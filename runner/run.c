@@ -272,15 +272,15 @@ static int prepare_cache(const struct options *options,
                          const struct supervision *supervision,
                          struct cache *cache, struct error *err)
 {
-    const char *folder =
-        options->cache ? options->cache : getenv("NIGHTJAR_CACHE");
+    const char *variable = getenv("NIGHTJAR_CACHE");
     int64_t bytes =
         options->cache_bytes >= 0 ? options->cache_bytes : CACHE_BYTES;
     CLEANUP(mem_free) char *own = NULL;
 
-    if (!cache_open(cache, folder && *folder ? folder : NULL, bytes, err))
+    if (!cache_open(cache, options->cache, bytes, err))
         return 0;
-    if (folder && *folder)
+    /* What was asked for is not replaced. */
+    if (options->cache || (variable && *variable))
         return -1;
     cache_close(cache);
     if (options->verbosity != PROGRESS_QUIET)

@@ -140,8 +140,10 @@ static void answer_pins(struct run *run)
     const char *commit;
     size_t slot;
 
-    while (run->stop && pins_refuse(&run->pins, &slot))
+    while (run->stop && pins_refuse(&run->pins, &slot)) {
+        begin_time(&run->workers[slot]);
         worker_answer(&run->workers[slot], false);
+    }
     while (pins_next(&run->pins, &slot, &commit)) {
         begin_time(&run->workers[slot]);
         worker_answer_pin(&run->workers[slot], commit);

@@ -23,9 +23,12 @@
 
 static char *usual_folder(struct error *err)
 {
+    const char *own = getenv("NIGHTJAR_CACHE");
     const char *cache = getenv("XDG_CACHE_HOME");
     const char *home = getenv("HOME");
 
+    if (own && *own)
+        return mem_string(own);
     if (cache && *cache == '/')
         return mem_format("%s/nightjar", cache);
     if (home && *home == '/')

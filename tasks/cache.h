@@ -34,9 +34,10 @@ struct cache {
                             since then need not be fetched again */
 };
 
-/* Makes the folder, or takes the one that is there: `folder`, or "nightjar" in
- * XDG_CACHE_HOME or ~/.cache. Errors: ERROR_USAGE when others can write to it,
- * ERROR_IO. Release with cache_close. */
+/* Makes the folder, or takes the one that is there: `folder`, or
+ * NIGHTJAR_CACHE, or "nightjar" in XDG_CACHE_HOME or ~/.cache. Errors:
+ * ERROR_USAGE when others can write to it, ERROR_IO. Release with cache_close.
+ */
 int cache_open(struct cache *cache, const char *folder, int64_t bytes_max,
                struct error *err);
 void cache_close(struct cache *cache);

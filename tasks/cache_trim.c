@@ -131,28 +131,16 @@ static bool is_commit(const char *name)
            (!name[40] || !strcmp(name + 40, "-submodules"));
 }
 
-/* What a process left that was killed while it made a checkout. */
-static void remove_unfinished(const char *checkouts, const char *name)
+/* What was left by a process that was killed, or that was not whole: once
+ * nobody has the commit's file of that ending. */
+static void remove_left(const char *checkouts, const char *name,
+                        const char *ending)
 {
     int commit = (int)strcspn(name, ".");
     CLEANUP(mem_free)
-    char *lock = mem_format("%s/%.*s.lease", checkouts, commit, name);
-    CLEANUP(mem_free) char *unfinished = mem_format("%s/%s", checkouts, name);
-    CLEANUP(fd_close) int lease = lease_try_alone(lock);
-    struct error ignored;
-
-    if (lease >= 0)
-        file_remove_tree(AT_FDCWD, unfinished, &ignored);
-}
-
-/* What another one began to remove, or that was not whole. */
-static void remove_removed(const char *checkouts, const char *name)
-{
-    int commit = (int)strcspn(name, ".");
-    CLEANUP(mem_free)
-    char *use = mem_format("%s/%.*s.lock", checkouts, commit, name);
+    char *lock = mem_format("%s/%.*s%s", checkouts, commit, name, ending);
     CLEANUP(mem_free) char *path = mem_format("%s/%s", checkouts, name);
-    CLEANUP(fd_close) int alone = lease_try_alone(use);
+    CLEANUP(fd_close) int alone = lease_try_alone(lock);
     struct error ignored;
 
     if (alone >= 0)
@@ -169,9 +157,9 @@ static void find_checkouts(struct items *items, const char *entry)
         char *path = mem_format("%s/%s", checkouts, found->d_name);
 
         if (ends_with(found->d_name, ".new"))
-            remove_unfinished(checkouts, found->d_name);
+            remove_left(checkouts, found->d_name, ".lease");
         if (ends_with(found->d_name, ".removed"))
-            remove_removed(checkouts, found->d_name);
+            remove_left(checkouts, found->d_name, ".lock");
         if (is_commit(found->d_name))
             add(items, false, path, mem_format("%s.lock", path),
                 size_of(path, path));
@@ -244,7 +232,7 @@ static int by_age(const void *a, const void *b)
 }
 
 /* An entry goes with all its checkouts, whose users use the entry, too. */
-static void remove_item(struct items *items, const struct item *item)
+static void remove_item(struct items *items, struct item *item)
 {
     CLEANUP(fd_close) int alone = lease_try_alone(item->use);
     CLEANUP(mem_free) char *gone = mem_format("%s.removed", item->path);
@@ -257,6 +245,7 @@ static void remove_item(struct items *items, const struct item *item)
     unlink(note);
     file_remove_tree(AT_FDCWD, gone, &ignored);
     items->bytes -= item->bytes;
+    item->bytes = 0; /* not once more with its entry */
     if (!item->entry)
         return;
     for (size_t i = 0; i < items->count; i++) {

@@ -122,12 +122,10 @@ static bool is_checked(const char *path, int64_t since)
                                      since;
 }
 
-static int check_leased(const char *path, struct error *err)
+static int note_checked(const char *path, struct error *err)
 {
     CLEANUP(mem_free) char *note = mem_format("%s.checked", path);
 
-    if (!is_whole(path))
-        return set_aside(path, err);
     return file_replace(AT_FDCWD, note, (struct span){"", 0}, err);
 }
 
@@ -141,11 +139,11 @@ static int make_leased(const struct checkout_request *request, const char *path,
     if (lease < 0)
         return error_context(err, "wait for another checkout of the commit");
     if (!access(path, F_OK) && !is_checked(path, request->since) &&
-        check_leased(path, err))
+        !is_whole(path) && set_aside(path, err))
         return -1;
     if (access(path, F_OK) && make(request, path, err))
         return -1;
-    return check_leased(path, err);
+    return note_checked(path, err);
 }
 
 static void move(struct checkout *from, struct checkout *to)

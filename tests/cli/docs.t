@@ -25,6 +25,23 @@ for line in 'make demo' 'make test' 'nightjar run tasks.yaml'; do
     like "$(cat README.md)" "$line" "the README has '$line'"
 done
 
+# The manifests that docs/batches.md shows are good ones.
+mkdir -p "$TMPDIR/shown/src"
+(
+    cd "$TMPDIR/shown" || exit 1
+    git init -q . && echo x >src/f.c && git add . &&
+        git -c user.name=a -c user.email=a@b commit -qm one
+    echo '{"number": 1, "state": "open"}' >issues.jsonl
+    echo 'https://example.org/a/b.git v1' >repos.txt
+    echo '{}' >triage.schema.json
+) >/dev/null 2>&1
+{
+    printf 'version: 1\nmodel: {name: m}\n'
+    sed -n '/^```yaml$/,/^```$/{/^```/d;p;}' docs/batches.md
+} >"$TMPDIR/shown/tasks.yaml"
+is "$("$NIGHTJAR" check "$TMPDIR/shown/tasks.yaml" 2>/dev/null | wc -l)" 4 \
+    'docs/batches.md: four tasks'
+
 # Links between documents lead somewhere.
 missing=
 for file in README.md SECURITY.md docs/*.md; do

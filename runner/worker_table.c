@@ -138,11 +138,12 @@ static int take_transcript(struct receiving *receiving, struct span line,
 
     if (memchr(line.data, '\n', line.length))
         return fault(worker, "sent a transcript of several lines");
-    /* A short write is the disk's end: what is missing is told then. */
-    if (writev(worker->transcript, parts, 2) != (ssize_t)line.length + 1)
-        return error_set_errno(err, ERROR_IO, errno ? errno : ENOSPC,
-                               "transcript.jsonl");
-    return 0;
+    ssize_t written = writev(worker->transcript, parts, 2);
+    if (written == (ssize_t)line.length + 1)
+        return 0;
+    /* A short write sets no errno; it is the end of the disk. */
+    return error_set_errno(err, ERROR_IO, written < 0 ? errno : ENOSPC,
+                           "transcript.jsonl");
 }
 
 /* The worker brings it to the disk before it goes on. */

@@ -94,6 +94,9 @@ $(B)/libnightjar.a: $(PARTS)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
+# What reporters/html.c embeds.
+$(B)/reporters/html.o: reporters/html.js reporters/html.css
+
 $(B)/%.o: %.c build/flags.mk VERSION
 	@mkdir -p $(@D)
 	@echo "  CC  $<"

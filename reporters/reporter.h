@@ -17,9 +17,27 @@
 
 #define REPORT_COLUMNS 100 /* when options say 0 */
 
-struct report_options { /* for people; the other formats ignore them */
-    bool color;         /* terminal escapes for colour */
-    size_t columns;     /* of the terminal; 0: REPORT_COLUMNS */
+/* What a report may know besides the outcome; all zero is right for each. */
+struct report_options {
+    bool color;     /* terminal escapes for colour (table) */
+    size_t columns; /* of the terminal; 0: REPORT_COLUMNS (table) */
+
+    /* Adds a file of the run directory to `out`: a patch, a final message.
+     * Returns -1 when it is not there or does not fit. NULL: there are no
+     * files, and reports tell what the journal alone has. */
+    int (*read)(void *context, const char *path, struct buffer *out);
+    void *context;
+
+    const char *directory; /* the run directory as it was named; may be NULL */
+    const char *author;    /* of patches: "Name <mail>"; may be NULL */
+    /* Of spans and metrics; all may be NULL. */
+    const char *service;     /* service.name; default "nightjar" */
+    const char *resource;    /* "KEY=VALUE,…", percent-encoded */
+    const char *traceparent; /* of what started the run: W3C Trace Context */
+    bool content;            /* also what calls and messages said */
+
+    const char *repository; /* the only one whose files may be pointed at, for
+                               readers that know no other; NULL: all */
 };
 
 struct reporter {
@@ -43,7 +61,13 @@ const struct reporter *reporter_at(size_t index);
 int report_done(bool full, const char *name, const struct buffer *out,
                 struct error *err);
 
-/* The three formats. */
+/* Adds an artifact of a task by its name ("patch.diff"). Returns -1 when the
+ * journal or the options have none. */
+int report_read(const struct report_options *options,
+                const struct outcome_task *task, const char *name,
+                struct buffer *out);
+
+/* The formats. */
 int report_json(const struct run_outcome *outcome,
                 const struct report_options *options, struct buffer *out,
                 struct error *err);
@@ -53,5 +77,38 @@ int report_junit(const struct run_outcome *outcome,
 int report_table(const struct run_outcome *outcome,
                  const struct report_options *options, struct buffer *out,
                  struct error *err);
+int report_junit_strict(const struct run_outcome *outcome,
+                        const struct report_options *options,
+                        struct buffer *out, struct error *err);
+int report_tap(const struct run_outcome *outcome,
+               const struct report_options *options, struct buffer *out,
+               struct error *err);
+int report_ctrf(const struct run_outcome *outcome,
+                const struct report_options *options, struct buffer *out,
+                struct error *err);
+int report_sarif(const struct run_outcome *outcome,
+                 const struct report_options *options, struct buffer *out,
+                 struct error *err);
+int report_codequality(const struct run_outcome *outcome,
+                       const struct report_options *options, struct buffer *out,
+                       struct error *err);
+int report_markdown(const struct run_outcome *outcome,
+                    const struct report_options *options, struct buffer *out,
+                    struct error *err);
+int report_github(const struct run_outcome *outcome,
+                  const struct report_options *options, struct buffer *out,
+                  struct error *err);
+int report_html(const struct run_outcome *outcome,
+                const struct report_options *options, struct buffer *out,
+                struct error *err);
+int report_mail(const struct run_outcome *outcome,
+                const struct report_options *options, struct buffer *out,
+                struct error *err);
+int report_traces(const struct run_outcome *outcome,
+                  const struct report_options *options, struct buffer *out,
+                  struct error *err);
+int report_metrics(const struct run_outcome *outcome,
+                   const struct report_options *options, struct buffer *out,
+                   struct error *err);
 
 #endif

@@ -5,11 +5,10 @@
  * rest; both are cut with "...". Widths are cells by printable_width, so wide
  * and combining characters keep the columns where they are up to the rare
  * character that is not in its ranges. Text goes through printable_add. */
-#include <inttypes.h>
-
 #include "base/memory.h"
 #include "base/printable.h"
 #include "base/utf8.h"
+#include "reporters/figures.h"
 #include "reporters/reporter.h"
 
 #define COLUMNS_MIN 72
@@ -124,64 +123,23 @@ static void put_right(struct table *table, const char *text, size_t width)
     put(table, text);
 }
 
-/* "950", "12.3k", "4.5M": at most 6 characters below 10^15. */
-static void count_text(char *out, size_t size, int64_t count)
-{
-    static const char units[] = " kMGTP";
-    size_t unit = 0;
-    int64_t tenths = count > INT64_MAX / 10 ? INT64_MAX : count * 10;
-
-    while (tenths >= 10000 && units[unit + 1]) {
-        tenths /= 1000;
-        unit++;
-    }
-    if (!unit)
-        snprintf(out, size, "%" PRId64, count);
-    else
-        snprintf(out, size, "%" PRId64 ".%d%c", tenths / 10, (int)(tenths % 10),
-                 units[unit]);
-}
-
-/* "59.9s", "59m59s", "100h00m"; "-" for a negative one: not known. */
-static void duration_text(char *out, size_t size, int64_t duration_ms)
-{
-    if (duration_ms < 0)
-        snprintf(out, size, "-");
-    else if (duration_ms < 60000)
-        snprintf(out, size, "%d.%ds", (int)(duration_ms / 1000),
-                 (int)(duration_ms % 1000 / 100));
-    else if (duration_ms < 3600000)
-        snprintf(out, size, "%dm%02ds", (int)(duration_ms / 60000),
-                 (int)(duration_ms / 1000 % 60));
-    else
-        snprintf(out, size, "%" PRId64 "h%02dm", duration_ms / 3600000,
-                 (int)(duration_ms / 60000 % 60));
-}
-
 static void put_numbers(struct table *table, const struct outcome_usage *usage,
                         int64_t duration_ms)
 {
-    char tokens[32];
-    char text[64];
+    char tokens[FIGURE_BYTES];
+    char text[2 * FIGURE_BYTES];
     int64_t all = usage->input_tokens + usage->output_tokens;
-    int64_t input = usage->input_tokens ? usage->input_tokens : 1;
-    int64_t share = usage->cached_tokens < input
-                        ? usage->cached_tokens * 100 / input
-                        : 100 * (usage->cached_tokens > 0);
 
-    count_text(text, sizeof(text), usage->turns);
+    figure_count(text, sizeof(text), usage->turns);
     put_right(table, text, TURNS_WIDTH);
-    count_text(tokens, sizeof(tokens), all);
-    snprintf(text, sizeof(text), "%s %3d%%", tokens, (int)share);
+    figure_count(tokens, sizeof(tokens), all);
+    snprintf(text, sizeof(text), "%s %3d%%", tokens,
+             figure_cached_percent(usage));
     put_right(table, text, TOKENS_WIDTH);
-    if (!usage->cost_known)
-        snprintf(text, sizeof(text), "?");
-    else
-        snprintf(text, sizeof(text), "$%" PRId64 ".%02d",
-                 usage->cost_microusd / 1000000,
-                 (int)(usage->cost_microusd % 1000000 / 10000));
+    figure_cost(text, sizeof(text),
+                usage->cost_known ? usage->cost_microusd : -1);
     put_right(table, text, COST_WIDTH);
-    duration_text(text, sizeof(text), duration_ms);
+    figure_duration(text, sizeof(text), duration_ms);
     put_right(table, text, TIME_WIDTH);
     put(table, "\n");
 }

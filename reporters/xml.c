@@ -308,6 +308,26 @@ void xml_text(struct xml *xml, const char *text, size_t length)
                 false);
 }
 
+static bool is_plain_path(const char *path)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._+@=,/";
+
+    return *path && path[strspn(path, plain)] == '\0';
+}
+
+void xml_attachment(struct xml *xml, const char *directory, const char *path)
+{
+    if (!is_plain_path(directory) || !is_plain_path(path) || *path == '/' ||
+        strstr(path, ".."))
+        return;
+    put_string(xml, "\n[[ATTACHMENT|");
+    put_string(xml, directory);
+    put_string(xml, "/");
+    put_string(xml, path);
+    put_string(xml, "]]");
+}
+
 void xml_end(struct xml *xml)
 {
     const char *name;

@@ -8,7 +8,9 @@
 #include "base/memory.h"
 #include "runner/activity.h"
 #include "runner/agent/policy_default.h"
+#include "runner/compare.h"
 #include "runner/doctor.h"
+#include "runner/init.h"
 #include "runner/logs.h"
 #include "runner/merge.h"
 #include "runner/model/model.h"
@@ -17,6 +19,7 @@
 #include "runner/prompt_command.h"
 #include "runner/run.h"
 #include "runner/sandbox_command.h"
+#include "runner/show.h"
 #include "runner/why.h"
 #include "tasks/mirror.h"
 
@@ -152,6 +155,14 @@ static int dispatch(const struct options *options)
         return logs_command(options);
     case COMMAND_REPORT:
         return report_command(options);
+    case COMMAND_SHOW:
+        return show_command(options);
+    case COMMAND_DIFF:
+        return diff_command(options);
+    case COMMAND_ESTIMATE:
+        return estimate_command(options);
+    case COMMAND_INIT:
+        return init_command(options);
     case COMMAND_PROMPT:
         return prompt_command(options);
     case COMMAND_WHY:

@@ -509,28 +509,35 @@ static int check_parts(struct merge *merge, struct error *err)
     return 0;
 }
 
-int merge_command(const struct options *options)
+int merge_runs(const struct option_list *paths, const char *out,
+               struct run_directory *directory, struct error *err)
 {
     CLEANUP(merge_free) struct merge merge = {.parts = NULL};
+
+    merge.parts = mem_array(paths->count, sizeof(*merge.parts));
+    for (size_t i = 0; i < paths->count; i++) {
+        merge.part_count++;
+        if (read_part(&merge.parts[i], paths->items[i], err))
+            return -1;
+    }
+    choose_tasks(&merge);
+    if (check_parts(&merge, err) || run_directory_create(directory, out, err) ||
+        write_all(&merge, directory, err))
+        return -1;
+    if (merge.conflicts)
+        fprintf(stderr, "nightjar: %zu task%s in several runs\n",
+                merge.conflicts, merge.conflicts == 1 ? " was" : "s were");
+    return 0;
+}
+
+int merge_command(const struct options *options)
+{
     CLEANUP(run_directory_close)
     struct run_directory directory = {.fd = -1, .journal = -1};
     struct error err;
 
-    if (reports_check(options, &err))
+    if (reports_check(options, &err) ||
+        merge_runs(&options->arguments, options->out, &directory, &err))
         return report_failure(&err);
-    merge.parts = mem_array(options->arguments.count, sizeof(*merge.parts));
-    for (size_t i = 0; i < options->arguments.count; i++) {
-        merge.part_count++;
-        if (read_part(&merge.parts[i], options->arguments.items[i], &err))
-            return report_failure(&err);
-    }
-    choose_tasks(&merge);
-    if (check_parts(&merge, &err) ||
-        run_directory_create(&directory, options->out, &err) ||
-        write_all(&merge, &directory, &err))
-        return report_failure(&err);
-    if (merge.conflicts)
-        fprintf(stderr, "nightjar: %zu task%s in several runs\n",
-                merge.conflicts, merge.conflicts == 1 ? " was" : "s were");
-    return reports_finish(options, &directory, &err);
+    return reports_finish(options, &directory, NULL, &err);
 }

@@ -18,6 +18,10 @@ enum command {
     COMMAND_RUN,
     COMMAND_CHECK,
     COMMAND_REPORT,
+    COMMAND_SHOW,
+    COMMAND_DIFF,
+    COMMAND_ESTIMATE,
+    COMMAND_INIT,
     COMMAND_PLAN,
     COMMAND_MERGE,
     COMMAND_STATUS,
@@ -86,6 +90,16 @@ struct options {
     int64_t shards;           /* of `plan`; -1: as many as fit */
     const char *matrix;       /* of `plan`: the dialect; NULL: none */
     bool follow;              /* of `logs` */
+    const char *from;         /* of `estimate`: a run directory */
+    const char *author;       /* of patches: "Name <mail>" */
+    bool ci;                  /* tell GitHub Actions */
+    bool otlp;                /* send spans and metrics */
+    bool no_pager;
+    const char *prompt; /* these of `init` */
+    const char *repo;
+    const char *model;
+    struct option_list setup;
+    struct option_list verify;
     bool dry_run;
     enum verbosity verbosity;
     enum progress_form progress;

@@ -5,7 +5,7 @@
 
 /* ---- applying ---------------------------------------------------------- */
 
-static int add(struct option_list *list, const char *value, const char *name,
+int option_add(struct option_list *list, const char *value, const char *name,
                struct error *err)
 {
     if (list->count == OPTIONS_LIST_MAX)
@@ -37,7 +37,7 @@ static int apply_out(struct options *options, const char *value,
 static int apply_filter(struct options *options, const char *value,
                         struct error *err)
 {
-    return add(&options->filters, value, "--filter", err);
+    return option_add(&options->filters, value, "--filter", err);
 }
 
 static int apply_param(struct options *options, const char *value,
@@ -46,13 +46,7 @@ static int apply_param(struct options *options, const char *value,
     if (!strchr(value, '=') || *value == '=')
         return error_set(err, ERROR_USAGE,
                          "--param: expected NAME=VALUE, got '%s'", value);
-    return add(&options->params, value, "--param", err);
-}
-
-static int apply_report(struct options *options, const char *value,
-                        struct error *err)
-{
-    return add(&options->reports, value, "--report", err);
+    return option_add(&options->params, value, "--param", err);
 }
 
 static int apply_model_url(struct options *options, const char *value,
@@ -172,7 +166,7 @@ static int apply_help(struct options *options, const char *value,
 }
 
 /* Commands that choose among the tasks of manifests. */
-#define CHOOSES (FOR(COMMAND_RUN) | FOR(COMMAND_CHECK))
+#define CHOOSES (FOR(COMMAND_RUN) | FOR(COMMAND_CHECK) | FOR(COMMAND_ESTIMATE))
 
 /* ---- tables ------------------------------------------------------------ */
 
@@ -205,13 +199,55 @@ const struct command_text command_texts[COMMANDS] = {
          "otherwise the ids of their tasks. Nothing is cloned or run.",
          "nightjar check tasks.yaml  # is it right, and what is in it"},
     [COMMAND_REPORT] =
-        {"report", "RUN_DIRECTORY", 1, 1, "write reports of a run again",
+        {"report", "RUN_DIRECTORY...", 1, OPTIONS_LIST_MAX,
+         "write reports of a run again",
          "Reads the journal of a run directory and writes reports from it; "
-         "the same journal always gives the same bytes. Without --report it "
-         "prints the table.",
+         "the same run directory always gives the same bytes. Without "
+         "--report it prints the table. Several run directories are reported "
+         "as the one that 'nightjar merge' makes of them.",
          "nightjar report .nightjar/runs/ID --report junit  # to standard "
          "output\n"
-         "nightjar report out --report json=report.json  # to a file"},
+         "nightjar report out --report html=report.html  # to a file\n"
+         "nightjar report out --report patches=patches  # then: git am "
+         "patches/*\n"
+         "nightjar report out --otlp  # to OTEL_EXPORTER_OTLP_ENDPOINT"},
+    [COMMAND_SHOW] =
+        {"show", "RUN_DIRECTORY TASK", 2, 2, "read what a task's agent did",
+         "Prints the task's conversation (what was asked, what the agent said "
+         "and ran, what came back), then its checks and its verdict. On a "
+         "terminal it goes through PAGER, else less. Long outputs are cut in "
+         "the middle unless --verbose is given.",
+         "nightjar show .nightjar/runs/ID fix-login  # one task\n"
+         "nightjar show .nightjar/runs/ID fix-login --verbose | grep -n "
+         "error  # all of it"},
+    [COMMAND_DIFF] =
+        {"diff", "RUN_DIRECTORY RUN_DIRECTORY", 2, 2,
+         "tell what changed between two runs",
+         "Compares two runs task by task: broken (passed before, not now), "
+         "fixed, flaky (ended otherwise although commit, prompt and checks are "
+         "the same, or passed only at a later attempt), failing, new and gone; "
+         "and what it cost and took. The exit status is 1 when something is "
+         "broken.",
+         "nightjar diff last-night tonight  # what is new this morning\n"
+         "nightjar diff last-night tonight --json | jq .counts  # for "
+         "programs"},
+    [COMMAND_ESTIMATE] =
+        {"estimate", "MANIFEST...", 1, OPTIONS_LIST_MAX,
+         "tell what a run would cost, by an earlier one",
+         "Projects cost, tokens and time of all tasks of the manifests from a "
+         "run of some of them: a task that was in it is expected to cost what "
+         "it cost, the others the mean. The interval is where 95 of 100 such "
+         "runs would be if the rest are like those that were run.",
+         "nightjar run tasks.yaml --sample 10 --out pilot  # a few first\n"
+         "nightjar estimate tasks.yaml --from pilot  # then all of them"},
+    [COMMAND_INIT] =
+        {"init", "", 0, 0, "print a manifest of one task",
+         "Prints a manifest for 'nightjar run': a first one to go on from, or "
+         "one for a task that a script puts together. Whatever the texts hold, "
+         "they stay texts.",
+         "nightjar init > tasks.yaml  # to edit\n"
+         "nightjar init --prompt 'Fix the lint errors.' --verify 'make lint' > "
+         "tasks.yaml  # a whole task"},
     [COMMAND_PLAN] =
         {"plan", "MANIFEST...", 1, OPTIONS_LIST_MAX,
          "tell how the tasks can be divided between machines",
@@ -308,7 +344,7 @@ const struct command_text command_texts[COMMANDS] = {
 };
 
 const struct option_text option_texts[] = {
-    {"--jobs", "-j", "N", FOR(COMMAND_RUN),
+    {"--jobs", "-j", "N", FOR(COMMAND_RUN) | FOR(COMMAND_ESTIMATE),
      "Work on N tasks at once (1 to 1024); default: run.jobs of the manifest, "
      "else the number of processors.",
      apply_jobs},
@@ -360,16 +396,17 @@ const struct option_text option_texts[] = {
      "same reports each time. A request that differs from the recorded one "
      "ends its task, and is shown.",
      apply_replay},
-    {"--task", NULL, "ID", FOR(COMMAND_PROMPT), "The task; default: the first.",
-     apply_task},
+    {"--task", NULL, "ID", FOR(COMMAND_PROMPT) | FOR(COMMAND_INIT),
+     "The task; default: the first.", apply_task},
     {"--dry-run", NULL, NULL, FOR(COMMAND_RUN),
      "Prints each task with its resolved policy and the operations that build "
      "its sandbox, and runs nothing.",
      apply_dry_run},
-    {"--model-url", NULL, "URL", FOR(COMMAND_RUN),
+    {"--model-url", NULL, "URL", FOR(COMMAND_RUN) | FOR(COMMAND_INIT),
      "Uses this base URL instead of model.base_url: a proxy or a test server.",
      apply_model_url},
-    {"--cache", NULL, "DIR", FOR(COMMAND_RUN) | FOR(COMMAND_PROMPT),
+    {"--cache", NULL, "DIR",
+     FOR(COMMAND_RUN) | FOR(COMMAND_PROMPT) | FOR(COMMAND_REPORT),
      "Where repositories are kept between runs; default: NIGHTJAR_CACHE, else "
      "nightjar in XDG_CACHE_HOME or ~/.cache.",
      apply_cache},
@@ -378,10 +415,40 @@ const struct option_text option_texts[] = {
      apply_cache_size},
     {"--report", NULL, "FORMAT[=PATH]",
      FOR(COMMAND_RUN) | FOR(COMMAND_REPORT) | FOR(COMMAND_MERGE),
-     "Writes a report: json, junit or table; to PATH, or else into reports/ of "
-     "the run directory (run) or to standard output (report). May be given "
-     "several times.",
+     "Writes a report in that format ('nightjar help report' lists them) to "
+     "PATH, or else into reports/ of the run directory (run) or to standard "
+     "output (report). May be given several times. A run always writes json, "
+     "junit, markdown and html.",
      apply_report},
+    {"--ci", NULL, "github",
+     FOR(COMMAND_RUN) | FOR(COMMAND_REPORT) | FOR(COMMAND_MERGE),
+     "Tells GitHub Actions about the run: annotations on standard output, the "
+     "summary and outputs in the files that GITHUB_STEP_SUMMARY and "
+     "GITHUB_OUTPUT name.",
+     apply_ci},
+    {"--author", NULL, "AUTHOR",
+     FOR(COMMAND_RUN) | FOR(COMMAND_REPORT) | FOR(COMMAND_MERGE),
+     "Who made the patches, as in 'Name <mail>', in the reports mail, patches "
+     "and bundles; default: nightjar <nightjar@localhost>.",
+     apply_author},
+    {"--otlp", NULL, NULL, FOR(COMMAND_REPORT),
+     "Sends spans and metrics to where the OTEL_ variables say. A run does so "
+     "at its end by itself.",
+     apply_otlp},
+    {"--from", NULL, "DIR", FOR(COMMAND_ESTIMATE),
+     "The run to go by: of the same tasks, or of some of them.", apply_from},
+    {"--no-pager", NULL, NULL, FOR(COMMAND_SHOW),
+     "Prints to the terminal itself.", apply_no_pager},
+    {"--prompt", NULL, "TEXT", FOR(COMMAND_INIT), "What is to be done.",
+     apply_prompt},
+    {"--repo", NULL, "URL", FOR(COMMAND_INIT),
+     "The repository; default: the one of the current directory.", apply_repo},
+    {"--verify", NULL, "COMMAND", FOR(COMMAND_INIT),
+     "A check that proves it; may be given several times.", apply_verify},
+    {"--setup", NULL, "COMMAND", FOR(COMMAND_INIT),
+     "What has to run first; may be given several times.", apply_setup},
+    {"--model", NULL, "NAME", FOR(COMMAND_INIT), "The model; default: gpt-5.5.",
+     apply_model},
     {"--matrix", NULL, "github", FOR(COMMAND_PLAN),
      "As the matrix of a GitHub Actions job, one part each.", apply_matrix},
     {"--shards", NULL, "N", FOR(COMMAND_PLAN),
@@ -395,11 +462,13 @@ const struct option_text option_texts[] = {
      apply_progress},
     {"--quiet", "-q", NULL, FOR(COMMAND_RUN),
      "No progress and no table; errors only.", apply_quiet},
-    {"--verbose", "-v", NULL, FOR(COMMAND_RUN),
-     "Also tells about turns, tool calls and steps that passed.",
+    {"--verbose", "-v", NULL, FOR(COMMAND_RUN) | FOR(COMMAND_SHOW),
+     "Also tells about turns, tool calls and steps that passed (run); shows "
+     "all of every output and what every task is told (show).",
      apply_verbose},
     {"--color", NULL, "WHEN",
-     FOR(COMMAND_RUN) | FOR(COMMAND_REPORT) | FOR(COMMAND_MERGE),
+     FOR(COMMAND_RUN) | FOR(COMMAND_REPORT) | FOR(COMMAND_MERGE) |
+         FOR(COMMAND_SHOW),
      "auto, always or never; auto is colour on a terminal unless NO_COLOR is "
      "set.",
      apply_color},
@@ -446,9 +515,11 @@ const struct option_text option_texts[] = {
      "Does as if the host lacked these layers, to see what is left.",
      apply_without},
     {"--json", NULL, NULL,
-     FOR(COMMAND_SANDBOX) | FOR(COMMAND_DOCTOR) | FOR(COMMAND_PROMPT),
+     FOR(COMMAND_SANDBOX) | FOR(COMMAND_DOCTOR) | FOR(COMMAND_PROMPT) |
+         FOR(COMMAND_DIFF) | FOR(COMMAND_ESTIMATE),
      "As JSON: the report of doctor on standard output, that of sandbox as the "
-     "last line on standard error; the body of prompt's request.",
+     "last line on standard error; the body of prompt's request; what diff and "
+     "estimate say.",
      apply_json},
     {"--man", NULL, NULL, FOR(COMMAND_HELP), "The manual as a man page.",
      apply_man},
@@ -489,6 +560,13 @@ const struct variable_text variable_texts[] = {
      "for https clones from the host in NIGHTJAR_GIT_TOKEN_HOST"},
     {"SSH_AUTH_SOCK", "the SSH agent, for ssh clones"},
     {"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "proxies for models and clones"},
+    {"OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS, "
+     "OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and the like",
+     "where spans and metrics of a run are sent; nowhere unless set"},
+    {"GITHUB_OUTPUT, GITHUB_STEP_SUMMARY, GITHUB_WORKSPACE, GITHUB_REPOSITORY, "
+     "CI_PROJECT_DIR, CI_PROJECT_URL",
+     "the CI job: files for --ci, and whose files reports may point at"},
+    {"PAGER", "for 'nightjar show' on a terminal; default less"},
     {"SSL_CERT_FILE, SSL_CERT_DIR", "certificates of authorities to trust"},
     {"NIGHTJAR_CACHE, XDG_CACHE_HOME",
      "where repositories are kept, unless --cache says it"},

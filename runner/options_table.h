@@ -25,6 +25,19 @@ int apply_require(struct options *, const char *, struct error *);
 int apply_without(struct options *, const char *, struct error *);
 int apply_json(struct options *, const char *, struct error *);
 
+/* In options_report.c. */
+int apply_report(struct options *, const char *, struct error *);
+int apply_from(struct options *, const char *, struct error *);
+int apply_author(struct options *, const char *, struct error *);
+int apply_ci(struct options *, const char *, struct error *);
+int apply_otlp(struct options *, const char *, struct error *);
+int apply_no_pager(struct options *, const char *, struct error *);
+int apply_prompt(struct options *, const char *, struct error *);
+int apply_repo(struct options *, const char *, struct error *);
+int apply_model(struct options *, const char *, struct error *);
+int apply_setup(struct options *, const char *, struct error *);
+int apply_verify(struct options *, const char *, struct error *);
+
 /* In options_run.c. */
 int apply_cache(struct options *, const char *, struct error *);
 int apply_cache_size(struct options *, const char *, struct error *);
@@ -39,6 +52,10 @@ int apply_shards(struct options *, const char *, struct error *);
 int apply_matrix(struct options *, const char *, struct error *);
 int apply_follow(struct options *, const char *, struct error *);
 int apply_progress(struct options *, const char *, struct error *);
+
+/* Adds to a list that may be given OPTIONS_LIST_MAX times. */
+int option_add(struct option_list *list, const char *value, const char *name,
+               struct error *err);
 
 struct command_text {
     const char *name;

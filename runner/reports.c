@@ -1,13 +1,19 @@
 #include "runner/reports.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/printable.h"
 #include "reporters/reporter.h"
+#include "runner/ci.h"
+#include "runner/merge.h"
+#include "runner/report_folders.h"
 #include "runner/run.h"
+#include "runner/telemetry.h"
 
 #define TEXT_BYTES_MAX ((size_t)1 << 30)
 #define STATUS_USAGE 2
@@ -41,32 +47,97 @@ int report_failure(const struct error *err)
     return status_of(err);
 }
 
-/* ---- reports ----------------------------------------------------------- */
+/* ---- what reports may know ----------------------------------------------- */
 
-static struct report_options report_options(const struct options *options)
+struct reporting {
+    const struct options *options;
+    const struct run_outcome *outcome;
+    const struct cache *cache; /* NULL: opened when it is needed */
+    struct report_options how;
+    char *repository; /* whose checkout a CI job has; NULL: it tells none */
+    int folder;       /* the run directory */
+};
+
+static int read_artifact(void *context, const char *path, struct buffer *out)
 {
-    struct report_options result = {.columns = 0};
+    const struct reporting *reporting = context;
+    CLEANUP(fd_close)
+    int file = file_open_beneath(reporting->folder, path,
+                                 O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0);
+    struct error ignored;
+
+    return file < 0 ? -1 : file_read_fd(file, out, &ignored);
+}
+
+static bool wants_color(const struct options *options)
+{
+    return options->color == COLOR_ALWAYS ||
+           (options->color == COLOR_AUTO && isatty(STDOUT_FILENO) &&
+            !getenv("NO_COLOR"));
+}
+
+static bool is_set(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value && *value;
+}
+
+static int reporting_begin(struct reporting *reporting,
+                           const struct options *options, const char *directory,
+                           const struct run_outcome *outcome, struct error *err)
+{
+    const char *content = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT";
+
+    *reporting = (struct reporting){.options = options, .outcome = outcome};
+    reporting->folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (reporting->folder < 0)
+        return error_set_errno(err, ERROR_IO, errno, "%s", directory);
+    reporting->repository = ci_repository(outcome);
+    reporting->how = (struct report_options){
+        .read = read_artifact,
+        .context = reporting,
+        .directory = directory,
+        .author = options->author,
+        .service =
+            is_set("OTEL_SERVICE_NAME") ? getenv("OTEL_SERVICE_NAME") : NULL,
+        .resource = getenv("OTEL_RESOURCE_ATTRIBUTES"),
+        .traceparent = getenv("TRACEPARENT"),
+        .content = is_set(content) && !strcasecmp(getenv(content), "true")};
+    return 0;
+}
+
+static void reporting_end(struct reporting *reporting)
+{
+    fd_reset(&reporting->folder);
+    free(reporting->repository);
+}
+
+/* For standard output, which may be a terminal. */
+static struct report_options for_people(const struct reporting *reporting)
+{
+    struct report_options how = reporting->how;
     struct winsize size;
 
     if (isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
-        result.columns = size.ws_col;
-    result.color = options->color == COLOR_ALWAYS ||
-                   (options->color == COLOR_AUTO && isatty(STDOUT_FILENO) &&
-                    !getenv("NO_COLOR"));
-    return result;
+        how.columns = size.ws_col;
+    how.color = wants_color(reporting->options);
+    return how;
 }
 
-static int render(const struct run_outcome *outcome, const char *format,
-                  const struct report_options *options, struct buffer *out,
-                  struct error *err)
-{
-    const struct reporter *reporter = reporter_find(format);
+/* ---- one report -------------------------------------------------------- */
 
-    if (!reporter) {
-        error_set(err, ERROR_USAGE, "--report: unknown format '%s'", format);
-        return error_hint(err, "known are json, junit and table");
-    }
-    return reporter->write(outcome, options, out, err);
+static int unknown_format(const char *format, struct error *err)
+{
+    CLEANUP(buffer_free) struct buffer names = {0};
+
+    buffer_init(&names, ERROR_HINT_MAX);
+    for (size_t i = 0; reporter_at(i); i++)
+        buffer_addf(&names, "%s%s", i ? ", " : "", reporter_at(i)->name);
+    for (size_t i = 0; report_folder_at(i); i++)
+        buffer_addf(&names, ", %s", report_folder_at(i)->name);
+    error_set(err, ERROR_USAGE, "--report: unknown format '%s'", format);
+    return error_hint(err, "known are %s", names.data);
 }
 
 /* "FORMAT=PATH": the path; NULL for "FORMAT". *format is the caller's. */
@@ -84,17 +155,70 @@ int reports_check(const struct options *options, struct error *err)
     for (size_t i = 0; i < options->reports.count; i++) {
         CLEANUP(mem_free) char *format = NULL;
         const char *path = split_report(options->reports.items[i], &format);
+        bool folder = report_folder_find(format);
 
-        if (!reporter_find(format)) {
-            error_set(err, ERROR_USAGE, "--report: unknown format '%s'",
-                      format);
-            return error_hint(err, "known are json, junit and table");
-        }
+        if (!folder && !reporter_find(format))
+            return unknown_format(format, err);
         if (path && !*path)
             return error_set(err, ERROR_USAGE, "--report: '%s=' names no file",
                              format);
+        if (!path && folder && options->command == COMMAND_REPORT)
+            return error_set(err, ERROR_USAGE,
+                             "--report: '%s' is a folder: %s=FOLDER", format,
+                             format);
     }
     return 0;
+}
+
+/* Places are given for the files that the reader of the report has: those of
+ * one checkout. SARIF tells repositories apart by itself. */
+static int render(const struct reporting *reporting, const char *format,
+                  const struct report_options *how, struct buffer *out,
+                  struct error *err)
+{
+    struct report_options options = *how;
+
+    if (strcmp(format, "sarif") != 0)
+        options.repository = reporting->repository;
+    return reporter_find(format)->write(reporting->outcome, &options, out, err);
+}
+
+static int write_folder(const struct reporting *reporting, const char *format,
+                        int dirfd, const char *path, struct error *err)
+{
+    CLEANUP(cache_close) struct cache own = {.folder = NULL};
+    const struct cache *cache = reporting->cache;
+
+    if (!cache) {
+        if (repositories_start(err) ||
+            cache_open(&own, reporting->options->cache, CACHE_BYTES, err))
+            return -1;
+        cache = &own;
+    }
+    return report_folder_write(report_folder_find(format), dirfd, path,
+                               reporting->outcome, &reporting->how, cache, err);
+}
+
+/* To `path`, or into the run directory when that is NULL. */
+static int write_report(const struct reporting *reporting,
+                        const struct run_directory *directory,
+                        const char *format, const char *path, struct error *err)
+{
+    CLEANUP(buffer_free) struct buffer text = {0};
+    CLEANUP(mem_free) char *name = NULL;
+
+    if (report_folder_find(format)) {
+        name = mem_format("reports/%s", format);
+        return write_folder(reporting, format, path ? AT_FDCWD : directory->fd,
+                            path ? path : name, err);
+    }
+    buffer_init(&text, TEXT_BYTES_MAX);
+    if (render(reporting, format, &reporting->how, &text, err))
+        return -1;
+    if (path)
+        return file_replace(AT_FDCWD, path, buffer_span(&text), err);
+    name = mem_format("reports/%s", reporter_find(format)->file);
+    return run_directory_write(directory, name, buffer_span(&text), err);
 }
 
 int reports_read(const char *path, struct run_outcome *outcome,
@@ -115,102 +239,173 @@ int reports_put(struct span text, struct error *err)
     return 0;
 }
 
-/* Into the run directory, or where the user said. */
-static int write_report(const struct run_directory *directory,
-                        const struct run_outcome *outcome, const char *format,
-                        const char *path, struct error *err)
-{
-    const struct report_options plain = {.color = false};
-    CLEANUP(buffer_free) struct buffer text = {0};
-    CLEANUP(mem_free) char *name = NULL;
+/* ---- of a run that is over ----------------------------------------------- */
 
-    buffer_init(&text, TEXT_BYTES_MAX);
-    if (render(outcome, format, &plain, &text, err))
-        return -1;
-    if (path)
-        return file_replace(AT_FDCWD, path, buffer_span(&text), err);
-    name = mem_format("reports/%s", reporter_find(format)->file);
-    return run_directory_write(directory, name, buffer_span(&text), err);
-}
-
-static int write_reports(const struct options *options,
+static int write_reports(const struct reporting *reporting,
                          const struct run_directory *directory,
-                         const struct run_outcome *outcome, struct error *err)
+                         struct error *err)
 {
-    if (write_report(directory, outcome, "json", NULL, err) ||
-        write_report(directory, outcome, "junit", NULL, err))
-        return error_context(err, "report");
-    for (size_t i = 0; i < options->reports.count; i++) {
-        CLEANUP(mem_free) char *format = NULL;
-        const char *path = split_report(options->reports.items[i], &format);
+    static const char *const always[] = {"json", "junit", "markdown", "html"};
+    const struct option_list *reports = &reporting->options->reports;
 
-        if (write_report(directory, outcome, format, path, err))
+    for (size_t i = 0; i < ARRAY_LENGTH(always); i++) {
+        if (write_report(reporting, directory, always[i], NULL, err))
+            return error_context(err, "report");
+    }
+    for (size_t i = 0; i < reports->count; i++) {
+        CLEANUP(mem_free) char *format = NULL;
+        const char *path = split_report(reports->items[i], &format);
+
+        if (write_report(reporting, directory, format, path, err))
             return error_context(err, "report");
     }
     return 0;
 }
 
-static int print_table(const struct options *options,
-                       const struct run_directory *directory,
-                       const struct run_outcome *outcome, struct error *err)
+static int print_table(const struct reporting *reporting,
+                       const struct run_directory *directory, struct error *err)
 {
-    struct report_options how = report_options(options);
-    struct exit_status status = outcome_exit(outcome);
+    struct report_options how = for_people(reporting);
     CLEANUP(buffer_free) struct buffer text = {0};
 
-    if (options->verbosity == PROGRESS_QUIET)
+    if (reporting->options->verbosity == PROGRESS_QUIET)
         return 0;
     buffer_init(&text, TEXT_BYTES_MAX);
-    if (report_table(outcome, &how, &text, err))
+    if (report_table(reporting->outcome, &how, &text, err))
         return -1;
-    buffer_addf(&text, "\nrun directory: %s\nexit status:   %d (%s)\n",
-                directory->path, status.status, status.name);
+    buffer_addf(&text, "\nrun directory: %s\n", directory->path);
     return reports_put(buffer_span(&text), err);
 }
 
-int report_command(const struct options *options)
+/* What leaves the machine or the job; a failure of it is told and changes
+ * nothing else. */
+static void send_telemetry(const struct reporting *reporting)
 {
-    struct report_options how = report_options(options);
-    struct run_outcome outcome;
     struct error err;
-    int status = 0;
 
-    if (reports_check(options, &err) ||
-        reports_read(options->arguments.items[0], &outcome, &err))
-        return report_failure(&err);
-    for (size_t i = 0; i < options->reports.count || !i; i++) {
-        CLEANUP(buffer_free) struct buffer text = {0};
-        CLEANUP(mem_free) char *format = NULL;
-        const char *path = split_report(
-            options->reports.count ? options->reports.items[i] : "table",
-            &format);
+    if (telemetry_export(reporting->outcome, &reporting->how, &err))
+        print_error(&err);
+}
 
-        buffer_init(&text, TEXT_BYTES_MAX);
-        status = render(&outcome, format, &how, &text, &err);
-        if (!status && path)
-            status = file_replace(AT_FDCWD, path, buffer_span(&text), &err);
-        else if (!status)
-            status = reports_put(buffer_span(&text), &err);
-        if (status)
-            break;
-    }
-    outcome_free(&outcome);
-    return status ? report_failure(&err) : 0;
+static int tell_ci(const struct reporting *reporting, const char *directory,
+                   struct error *err)
+{
+    struct report_options how = reporting->how;
+
+    how.repository = reporting->repository ? reporting->repository : "";
+    return reporting->options->ci
+               ? ci_github(reporting->outcome, &how, directory, err)
+               : 0;
 }
 
 int reports_finish(const struct options *options,
-                   const struct run_directory *directory, struct error *err)
+                   const struct run_directory *directory,
+                   const struct cache *cache, struct error *err)
 {
+    struct reporting reporting = {.folder = -1};
     struct run_outcome outcome;
     int status;
 
     if (reports_read(directory->path, &outcome, err))
         return report_failure(err);
-    if (write_reports(options, directory, &outcome, err) ||
-        print_table(options, directory, &outcome, err))
+    if (reporting_begin(&reporting, options, directory->path, &outcome, err)) {
+        outcome_free(&outcome);
+        return report_failure(err);
+    }
+    reporting.cache = cache;
+    if (write_reports(&reporting, directory, err) ||
+        print_table(&reporting, directory, err) ||
+        tell_ci(&reporting, directory->path, err))
         status = report_failure(err);
     else
         status = outcome_exit(&outcome).status;
+    send_telemetry(&reporting);
+    reporting_end(&reporting);
     outcome_free(&outcome);
     return status;
+}
+
+/* ---- again ------------------------------------------------------------- */
+
+static int print_report(const struct reporting *reporting, const char *format,
+                        struct error *err)
+{
+    struct report_options how = for_people(reporting);
+    CLEANUP(buffer_free) struct buffer text = {0};
+
+    buffer_init(&text, TEXT_BYTES_MAX);
+    if (render(reporting, format, &how, &text, err))
+        return -1;
+    return reports_put(buffer_span(&text), err);
+}
+
+static int report_again(const struct reporting *reporting,
+                        const char *directory, struct error *err)
+{
+    const struct option_list *reports = &reporting->options->reports;
+
+    for (size_t i = 0; i < reports->count; i++) {
+        CLEANUP(mem_free) char *format = NULL;
+        const char *path = split_report(reports->items[i], &format);
+
+        if (path ? write_report(reporting, NULL, format, path, err)
+                 : print_report(reporting, format, err))
+            return -1;
+    }
+    if (reporting->options->ci)
+        return tell_ci(reporting, directory, err);
+    if (reporting->options->otlp)
+        return telemetry_export(reporting->outcome, &reporting->how, err);
+    return reports->count ? 0 : print_report(reporting, "table", err);
+}
+
+static int report_directory(const struct options *options, const char *path,
+                            struct error *err)
+{
+    struct reporting reporting = {.folder = -1};
+    struct run_outcome outcome;
+    int status;
+
+    if (reports_read(path, &outcome, err))
+        return -1;
+    status = reporting_begin(&reporting, options, path, &outcome, err);
+    if (!status)
+        status = report_again(&reporting, path, err);
+    reporting_end(&reporting);
+    outcome_free(&outcome);
+    return status;
+}
+
+/* Several runs are reported as the one that 'nightjar merge' makes of them. */
+static int report_merged(const struct options *options, struct error *err)
+{
+    const char *base = getenv("TMPDIR");
+    CLEANUP(mem_free)
+    char *folder =
+        mem_format("%s/nightjar-report.XXXXXX", base && *base ? base : "/tmp");
+    CLEANUP(run_directory_close)
+    struct run_directory directory = {.fd = -1, .journal = -1};
+    struct error ignored;
+    int status;
+
+    if (!mkdtemp(folder))
+        return error_set_errno(err, ERROR_IO, errno, "%s", folder);
+    status = merge_runs(&options->arguments, folder, &directory, err);
+    if (!status)
+        status = report_directory(options, folder, err);
+    file_remove_tree(AT_FDCWD, folder, &ignored);
+    return status;
+}
+
+int report_command(const struct options *options)
+{
+    struct error err;
+
+    if (reports_check(options, &err))
+        return report_failure(&err);
+    if (options->arguments.count > 1
+            ? report_merged(options, &err)
+            : report_directory(options, options->arguments.items[0], &err))
+        return report_failure(&err);
+    return 0;
 }

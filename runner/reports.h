@@ -4,6 +4,7 @@
 
 #include "runner/options.h"
 #include "runner/run_directory.h"
+#include "tasks/cache.h"
 #include "tasks/outcome.h"
 
 /* Prints the error (run.h); returns the exit status that it means. */
@@ -19,9 +20,10 @@ int reports_read(const char *path, struct run_outcome *outcome,
 /* Writes to standard output. */
 int reports_put(struct span text, struct error *err);
 
-/* The reports of a run that is over, and its table. Returns the exit status;
- * what is wrong is printed. */
+/* The reports of a run that is over, and its table; `cache` may be NULL.
+ * Returns the exit status; what is wrong is printed. */
 int reports_finish(const struct options *options,
-                   const struct run_directory *directory, struct error *err);
+                   const struct run_directory *directory,
+                   const struct cache *cache, struct error *err);
 
 #endif

@@ -335,7 +335,7 @@ static int run_plan(const struct options *options, const struct plan *plan,
     supervision.shard = options->shard;
     status = supervise(&supervision, &err)
                  ? report_failure(&err)
-                 : reports_finish(options, &directory, &err);
+                 : reports_finish(options, &directory, &cache, &err);
     cache_trim(&cache);
     free((void *)(uintptr_t)supervision.resume);
     return status;

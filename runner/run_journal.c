@@ -1,7 +1,11 @@
 #include "runner/run_journal.h"
 
 #include "base/memory.h"
+#include "base/sha256.h"
 #include "tasks/event.h"
+
+#define DEFINITION_DIGITS 16
+#define DEFINITION_BYTES_MAX ((size_t)32 << 20)
 
 void run_journal_init(struct run_journal *journal,
                       struct run_directory *directory,
@@ -63,6 +67,24 @@ void run_journal_optional(struct json *event, const char *key, const char *text)
         json_null(event);
 }
 
+/* What the task was asked to do and how it is checked, so that two runs can be
+ * compared: of equal definitions only chance and the commit differ. */
+static void put_definition(struct json *event, const struct task *task)
+{
+    CLEANUP(buffer_free) struct buffer text = {0};
+    char hash[DEFINITION_DIGITS + 1];
+
+    buffer_init(&text, DEFINITION_BYTES_MAX);
+    buffer_addf(&text, "%s\n%s\n%s\n", task->model->name, task->repo,
+                task->instructions ? task->instructions : "");
+    buffer_addf(&text, "%zu\n%s\n", strlen(task->prompt), task->prompt);
+    for (size_t i = 0; i < task->verify.count; i++)
+        buffer_addf(&text, "%s\n%s\n", task->verify.items[i].name,
+                    task->verify.items[i].run);
+    sha256_hex(buffer_span(&text), DEFINITION_DIGITS, hash);
+    json_member_string(event, "definition", hash);
+}
+
 int run_journal_plan(struct run_journal *journal, const struct plan *plan,
                      const struct shard *shard, size_t jobs, struct error *err)
 {
@@ -99,6 +121,7 @@ int run_journal_plan(struct run_journal *journal, const struct plan *plan,
         json_member_int(&event, "prompt_bytes", (int64_t)strlen(task->prompt));
         put_names(&event, "verify", &task->verify);
         put_names(&event, "setup", &task->setup);
+        put_definition(&event, task);
         if (run_journal_write(journal, &event, err))
             return -1;
     }

@@ -16,7 +16,8 @@
  *                    budget {…} as set
  * task_planned       suite, cell, number (in the whole plan, from 0), repo,
  *                    ref|null, prompt_bytes,
- *                    verify [names], setup [names]
+ *                    verify [names], setup [names], definition (hash of
+ *                    what is asked and how it is checked)
  * task_again         why (retry|rerun), anew (from the start, not from where
  *                    it was), attempts_before: a task that had ended
  * task_started       attempts (allowed)
@@ -52,7 +53,8 @@
  * tool_finished      attempt, turn, call_id, tool, call (the command, or the
  *                    arguments, cut), decision (allow|deny),
  *                    reviewed, rule|null (file:line, default:line), reason, ok,
- *                    duration_ms, summary
+ *                    duration_ms, summary, plan [{step, status}] (of
+ *                    update_plan)
  * commands_ended     attempt, commands [{session, command, output}]: that still
  *                    ran when the agent ended, each cut
  * call_reviewed      attempt, turn, call_id, model, decision, reason,

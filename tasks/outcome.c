@@ -202,6 +202,8 @@ int outcome_read(struct span journal, struct run_outcome *outcome,
                 .version = "",
                 .model = "",
                 .provider = "",
+                .started_ms = -1,
+                .ended_ms = -1,
                 .recorded.name = "",
                 .usage.cost_known = true},
     };

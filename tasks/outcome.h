@@ -70,6 +70,7 @@ enum outcome_result {
 };
 
 struct outcome_step {
+    int64_t ended_ms; /* since 1970; -1: not known */
     enum outcome_phase phase;
     int64_t round; /* from 1 */
     const char *name;
@@ -81,11 +82,35 @@ struct outcome_step {
     int64_t output_bytes; /* before cutting */
 };
 
-struct outcome_call { /* a tool call that the policy denied */
+struct outcome_turn {
+    int64_t ended_ms; /* since 1970; -1: not known */
+    int64_t number;
+    int64_t duration_ms;
+    int64_t input_tokens;
+    int64_t cached_tokens;
+    int64_t output_tokens;
+    int64_t cost_microusd; /* -1: not known */
+    int64_t calls;
+};
+
+struct outcome_call { /* a tool call */
+    int64_t ended_ms; /* since 1970; -1: not known */
     int64_t turn;
+    const char *id; /* that the model gave it */
     const char *tool;
-    const char *rule; /* "file:line"; may be NULL */
+    const char *call; /* the command or the arguments, cut */
+    bool allowed;
+    bool reviewed;
+    bool ok;
+    const char *rule;   /* "file:line"; may be NULL */
+    const char *reason; /* of the decision */
     const char *summary;
+    int64_t duration_ms;
+};
+
+struct outcome_plan_step {
+    const char *step;
+    const char *status; /* pending, in_progress, completed */
 };
 
 struct outcome_sandbox {
@@ -95,7 +120,9 @@ struct outcome_sandbox {
 };
 
 struct outcome_attempt {
-    int64_t number; /* from 1 */
+    int64_t number;     /* from 1 */
+    int64_t started_ms; /* since 1970; -1: not known */
+    int64_t ended_ms;   /* -1 until finished */
     bool finished;
     const char *verdict; /* a word; "" until finished */
     const char *reason;
@@ -110,8 +137,13 @@ struct outcome_attempt {
     size_t step_count;
     size_t last_round; /* index of the first step of the last verify round */
     int64_t rounds;    /* of verify_finished */
-    const char *failed_step;     /* of the last round; may be NULL */
-    struct outcome_call *denied; /* at most OUTCOME_LIST_MAX */
+    const char *failed_step; /* of the last round; may be NULL */
+    /* At most OUTCOME_LIST_MAX of each; what is over it is in usage. */
+    struct outcome_turn *turns;
+    size_t turn_count;
+    struct outcome_call *calls;
+    size_t call_count;
+    struct outcome_call *denied; /* by the policy, also among the calls */
     size_t denied_count;
 };
 
@@ -151,7 +183,10 @@ struct outcome_task {
     int64_t prompt_bytes;
     struct strings setup; /* names of the steps, as planned */
     struct strings verify;
+    const char *definition; /* hash of all that it was asked; "" if none */
     bool started;
+    int64_t started_ms; /* since 1970, the first time; -1: not known */
+    int64_t ended_ms;   /* when it got its verdict; -1: not known */
     int64_t attempts_allowed;
     enum verdict verdict;
     const char *reason; /* "unfinished" if it is that */
@@ -172,6 +207,8 @@ struct outcome_task {
     struct outcome_attempt *attempts;
     size_t attempt_count;
     struct outcome_usage usage;
+    const struct outcome_plan_step *plan; /* the agent's last one */
+    size_t plan_count;
     const struct outcome_patch *patch; /* the last one; may be NULL */
     struct outcome_artifact *artifacts;
     size_t artifact_count;
@@ -199,6 +236,8 @@ struct run_outcome {
     const char *model;
     const char *provider;
     const char *started_at; /* NULL: no run_started */
+    int64_t started_ms;     /* the same since 1970; -1: not known */
+    int64_t ended_ms;       /* -1 until finished */
     int64_t jobs;
     int64_t tasks_announced; /* by run_started */
     int64_t shard;           /* which part it is, from 1; 0: all */

@@ -1,9 +1,9 @@
 #include "tasks/outcome_events.h"
 
-#include <ctype.h>
 #include <signal.h>
 
 #include "base/memory.h"
+#include "tasks/outcome_members.h"
 
 /* ---- words ------------------------------------------------------------- */
 
@@ -45,82 +45,13 @@ static size_t word_index(const char *const *words, size_t count,
     return i;
 }
 
-/* ---- members ----------------------------------------------------------- */
-
-static const char *text_or_null(struct arena *arena, const cJSON *event,
-                                const char *key)
-{
-    const char *text = json_get_string(event, key);
-
-    return text ? arena_string(arena, text) : NULL;
-}
-
-static const char *text_member(struct arena *arena, const cJSON *event,
-                               const char *key)
-{
-    const char *text = text_or_null(arena, event, key);
-
-    return text ? text : "";
-}
-
-/* An amount: a missing or negative one is 0. */
-static int64_t amount(const cJSON *event, const char *key)
-{
-    int64_t value = json_get_int64(event, key, 0);
-
-    return value > 0 ? value : 0;
-}
+/* ---- attempts ---------------------------------------------------------- */
 
 void event_add(int64_t *sum, int64_t value)
 {
     *sum += value;
     if (*sum > JSON_INTEGER_MAX)
         *sum = JSON_INTEGER_MAX;
-}
-
-/* "2026-11-21T00:30:00.123Z", with or without the fraction. */
-static bool is_time(const char *text)
-{
-    static const char shape[] = "0000-00-00T00:00:00";
-
-    for (const char *at = shape; *at; at++, text++) {
-        if (*at == '0' ? !isdigit((unsigned char)*text) : *text != *at)
-            return false;
-    }
-    if (*text == '.') {
-        size_t digits = strspn(text + 1, "0123456789");
-
-        if (!digits || digits > 9)
-            return false;
-        text += 1 + digits;
-    }
-    return !strcmp(text, "Z");
-}
-
-static const char *time_of(struct arena *arena, const cJSON *event)
-{
-    const char *text = json_get_string(event, "time");
-
-    return text && is_time(text) ? arena_string(arena, text) : NULL;
-}
-
-static struct strings string_list(struct arena *arena, const cJSON *event,
-                                  const char *key)
-{
-    const cJSON *array = json_get_array(event, key);
-    struct strings list = {0};
-    const cJSON *item;
-    size_t length = array ? (size_t)cJSON_GetArraySize(array) : 0;
-
-    if (length > OUTCOME_NAMES_MAX)
-        length = OUTCOME_NAMES_MAX;
-    list.items = arena_array(arena, length, sizeof(*list.items));
-    cJSON_ArrayForEach(item, array)
-    {
-        if (list.count < length && cJSON_IsString(item))
-            list.items[list.count++] = arena_string(arena, item->valuestring);
-    }
-    return list;
 }
 
 void *event_room(struct arena *arena, void *items, size_t count, size_t size)
@@ -153,6 +84,7 @@ struct outcome_attempt *event_attempt(struct event_subject *subject,
     attempt = &task->attempts[task->attempt_count++];
     attempt->number = number;
     attempt->usage.cost_known = true;
+    attempt->started_ms = attempt->ended_ms = -1;
     attempt->verdict = attempt->reason = attempt->message = "";
     return attempt;
 }
@@ -163,18 +95,21 @@ static void run_started(struct event_subject *subject, const cJSON *event)
 {
     struct run_outcome *run = subject->run;
 
-    run->id = text_member(subject->arena, event, "run_id");
-    run->name = text_member(subject->arena, event, "name");
-    run->version = text_member(subject->arena, event, "version");
-    run->model = text_member(subject->arena, event, "model");
-    run->provider = text_member(subject->arena, event, "provider");
-    run->jobs = amount(event, "jobs");
-    run->tasks_announced = amount(event, "tasks");
-    run->shard = amount(event, "shard");
-    run->shards = amount(event, "shards");
-    run->whole = amount(event, "whole");
-    if (!run->started_at)
-        run->started_at = time_of(subject->arena, event);
+    run->id = member_text(subject->arena, event, "run_id");
+    run->name = member_text(subject->arena, event, "name");
+    run->version = member_text(subject->arena, event, "version");
+    run->model = member_text(subject->arena, event, "model");
+    run->provider = member_text(subject->arena, event, "provider");
+    run->jobs = member_amount(event, "jobs");
+    run->tasks_announced = member_amount(event, "tasks");
+    run->shard = member_amount(event, "shard");
+    run->shards = member_amount(event, "shards");
+    run->whole = member_amount(event, "whole");
+    if (!run->started_at) {
+        run->started_at = member_time(subject->arena, event);
+        run->started_ms = member_ms(event);
+    }
+    run->ended_ms = -1;
     run->signal = 0;
     run->finished = false;
     run->finished_at = NULL;
@@ -192,14 +127,15 @@ static void run_interrupted(struct event_subject *subject, const cJSON *event)
 static void run_finished(struct event_subject *subject, const cJSON *event)
 {
     struct run_outcome *run = subject->run;
-    int64_t status = amount(event, "exit_status");
+    int64_t status = member_amount(event, "exit_status");
 
     run->finished = true;
-    run->finished_at = time_of(subject->arena, event);
-    run->duration_ms = amount(event, "duration_ms");
+    run->finished_at = member_time(subject->arena, event);
+    run->ended_ms = member_ms(event);
+    run->duration_ms = member_amount(event, "duration_ms");
     run->recorded = (struct exit_status){
         .status = status < 256 ? (int)status : 255,
-        .name = text_member(subject->arena, event, "exit_name"),
+        .name = member_text(subject->arena, event, "exit_name"),
         .retryable = json_get_true(event, "retryable"),
     };
 }
@@ -218,16 +154,18 @@ struct outcome_task *event_task(struct arena *arena, const cJSON *event)
 {
     struct outcome_task *task = arena_alloc(arena, sizeof(*task));
 
-    task->id = text_member(arena, event, "task");
-    task->suite = text_member(arena, event, "suite");
-    task->cell = text_member(arena, event, "cell");
-    task->repo = text_member(arena, event, "repo");
-    task->ref = text_or_null(arena, event, "ref");
-    task->prompt_bytes = amount(event, "prompt_bytes");
-    task->number = amount(event, "number");
-    task->setup = string_list(arena, event, "setup");
-    task->verify = string_list(arena, event, "verify");
+    task->id = member_text(arena, event, "task");
+    task->suite = member_text(arena, event, "suite");
+    task->cell = member_text(arena, event, "cell");
+    task->repo = member_text(arena, event, "repo");
+    task->ref = member_text_or_null(arena, event, "ref");
+    task->prompt_bytes = member_amount(event, "prompt_bytes");
+    task->number = member_amount(event, "number");
+    task->setup = member_strings(arena, event, "setup");
+    task->verify = member_strings(arena, event, "verify");
     task->prefix = "";
+    task->definition = member_text(arena, event, "definition");
+    task->started_ms = task->ended_ms = -1;
     task->usage.cost_known = true;
     set_unfinished(task);
     return task;
@@ -235,13 +173,15 @@ struct outcome_task *event_task(struct arena *arena, const cJSON *event)
 
 static void task_again(struct event_subject *subject, const cJSON *event)
 {
-    subject->task->attempts_before = amount(event, "attempts_before");
+    subject->task->attempts_before = member_amount(event, "attempts_before");
 }
 
 static void task_started(struct event_subject *subject, const cJSON *event)
 {
+    if (!subject->task->started)
+        subject->task->started_ms = member_ms(event);
     subject->task->started = true;
-    subject->task->attempts_allowed = amount(event, "attempts");
+    subject->task->attempts_allowed = member_amount(event, "attempts");
     set_unfinished(subject->task);
 }
 
@@ -249,16 +189,24 @@ static void artifact_written(struct event_subject *subject, const cJSON *event)
 {
     struct outcome_task *task = subject->task;
     struct outcome_artifact *artifact;
+    const char *path = json_get_text(event, "path", "");
 
+    /* Written again, after another round: the file is one. */
+    for (size_t i = 0; i < task->artifact_count; i++) {
+        if (strcmp(task->artifacts[i].path, path) != 0)
+            continue;
+        task->artifacts[i].bytes = member_amount(event, "bytes");
+        return;
+    }
     if (task->artifact_count == OUTCOME_LIST_MAX)
         return;
     task->artifacts =
         event_room(subject->arena, task->artifacts, task->artifact_count,
                    sizeof(*task->artifacts));
     artifact = &task->artifacts[task->artifact_count++];
-    artifact->name = text_member(subject->arena, event, "name");
-    artifact->path = text_member(subject->arena, event, "path");
-    artifact->bytes = amount(event, "bytes");
+    artifact->name = member_text(subject->arena, event, "name");
+    artifact->path = member_text(subject->arena, event, "path");
+    artifact->bytes = member_amount(event, "bytes");
 }
 
 static void task_finished(struct event_subject *subject, const cJSON *event)
@@ -270,14 +218,15 @@ static void task_finished(struct event_subject *subject, const cJSON *event)
     /* A word that is not known must not look like success. */
     task->verdict =
         verdict < VERDICT_UNFINISHED ? (enum verdict)verdict : VERDICT_ERROR;
-    task->reason = text_member(subject->arena, event, "reason");
-    task->message = text_member(subject->arena, event, "message");
-    task->hint = text_or_null(subject->arena, event, "hint");
-    task->finished_at = time_of(subject->arena, event);
+    task->reason = member_text(subject->arena, event, "reason");
+    task->message = member_text(subject->arena, event, "message");
+    task->hint = member_text_or_null(subject->arena, event, "hint");
+    task->finished_at = member_time(subject->arena, event);
+    task->ended_ms = member_ms(event);
     task->retryable = json_get_true(event, "retryable");
-    task->attempts_made = amount(event, "attempts");
-    task->commit = text_or_null(subject->arena, event, "commit");
-    task->duration_ms = amount(event, "duration_ms");
+    task->attempts_made = member_amount(event, "attempts");
+    task->commit = member_text_or_null(subject->arena, event, "commit");
+    task->duration_ms = member_amount(event, "duration_ms");
 }
 
 /* ---- events of an attempt ---------------------------------------------- */
@@ -286,7 +235,9 @@ static void attempt_started(struct event_subject *subject, const cJSON *event)
 {
     struct outcome_attempt *attempt = subject->attempt;
 
-    (void)event;
+    if (attempt->started_ms < 0)
+        attempt->started_ms = member_ms(event);
+    attempt->ended_ms = -1;
     /* Begun anew after an interruption: its rounds count from here. */
     attempt->finished = false;
     attempt->last_round = attempt->step_count;
@@ -294,8 +245,9 @@ static void attempt_started(struct event_subject *subject, const cJSON *event)
 
 static void repository_ready(struct event_subject *subject, const cJSON *event)
 {
-    subject->attempt->commit = text_or_null(subject->arena, event, "commit");
-    subject->attempt->repository_ms = amount(event, "duration_ms");
+    subject->attempt->commit =
+        member_text_or_null(subject->arena, event, "commit");
+    subject->attempt->repository_ms = member_amount(event, "duration_ms");
 }
 
 static void sandbox_ready(struct event_subject *subject, const cJSON *event)
@@ -309,9 +261,9 @@ static void sandbox_ready(struct event_subject *subject, const cJSON *event)
         event_room(subject->arena, attempt->sandboxes, attempt->sandbox_count,
                    sizeof(*attempt->sandboxes));
     sandbox = &attempt->sandboxes[attempt->sandbox_count++];
-    sandbox->purpose = text_member(subject->arena, event, "purpose");
-    sandbox->layers = string_list(subject->arena, event, "layers");
-    sandbox->missing = string_list(subject->arena, event, "missing");
+    sandbox->purpose = member_text(subject->arena, event, "purpose");
+    sandbox->layers = member_strings(subject->arena, event, "layers");
+    sandbox->missing = member_strings(subject->arena, event, "missing");
 }
 
 /* Whether the step belongs to the round of the verify step before it. */
@@ -331,7 +283,7 @@ static void step_finished(struct event_subject *subject, const cJSON *event)
         word_index(phase_names, PHASES, json_get_text(event, "phase", ""));
     size_t result =
         word_index(result_names, RESULTS, json_get_text(event, "result", ""));
-    int64_t round = amount(event, "round");
+    int64_t round = member_amount(event, "round");
     struct outcome_step *step;
 
     if (phase == PHASES)
@@ -341,16 +293,17 @@ static void step_finished(struct event_subject *subject, const cJSON *event)
     if (phase == PHASE_VERIFY && !same_round(attempt, round))
         attempt->last_round = attempt->step_count;
     step = &attempt->steps[attempt->step_count++];
+    step->ended_ms = member_ms(event);
     step->phase = (enum outcome_phase)phase;
     step->round = round;
-    step->name = text_member(subject->arena, event, "name");
+    step->name = member_text(subject->arena, event, "name");
     step->result =
         result < RESULTS ? (enum outcome_result)result : RESULT_FAILED;
     step->exit_status = json_get_int64(event, "exit_status", -1);
-    step->signal = amount(event, "signal");
-    step->duration_ms = amount(event, "duration_ms");
-    step->output = text_member(subject->arena, event, "output");
-    step->output_bytes = amount(event, "output_bytes");
+    step->signal = member_amount(event, "signal");
+    step->duration_ms = member_amount(event, "duration_ms");
+    step->output = member_text(subject->arena, event, "output");
+    step->output_bytes = member_amount(event, "output_bytes");
 }
 
 static void add_cost(struct outcome_usage *usage, const cJSON *event,
@@ -369,10 +322,31 @@ static void add_cost(struct outcome_usage *usage, const cJSON *event,
 
 static int64_t add_tokens(struct outcome_usage *usage, const cJSON *event)
 {
-    event_add(&usage->input_tokens, amount(event, "input_tokens"));
-    event_add(&usage->cached_tokens, amount(event, "cached_tokens"));
-    event_add(&usage->output_tokens, amount(event, "output_tokens"));
-    return amount(event, "input_tokens") + amount(event, "output_tokens");
+    event_add(&usage->input_tokens, member_amount(event, "input_tokens"));
+    event_add(&usage->cached_tokens, member_amount(event, "cached_tokens"));
+    event_add(&usage->output_tokens, member_amount(event, "output_tokens"));
+    return member_amount(event, "input_tokens") +
+           member_amount(event, "output_tokens");
+}
+
+static void add_turn(struct event_subject *subject, const cJSON *event)
+{
+    struct outcome_attempt *attempt = subject->attempt;
+    struct outcome_turn *turn;
+
+    if (attempt->turn_count == OUTCOME_LIST_MAX)
+        return;
+    attempt->turns = event_room(subject->arena, attempt->turns,
+                                attempt->turn_count, sizeof(*attempt->turns));
+    turn = &attempt->turns[attempt->turn_count++];
+    turn->ended_ms = member_ms(event);
+    turn->number = member_amount(event, "turn");
+    turn->duration_ms = member_amount(event, "duration_ms");
+    turn->input_tokens = member_amount(event, "input_tokens");
+    turn->cached_tokens = member_amount(event, "cached_tokens");
+    turn->output_tokens = member_amount(event, "output_tokens");
+    turn->cost_microusd = json_get_int64(event, "cost_microusd", -1);
+    turn->calls = member_amount(event, "calls");
 }
 
 static void turn_finished(struct event_subject *subject, const cJSON *event)
@@ -381,15 +355,17 @@ static void turn_finished(struct event_subject *subject, const cJSON *event)
     struct outcome_task *task = subject->task;
 
     if (subject->attempt == task->attempts && !usage->turns) {
-        task->first_input_tokens = amount(event, "input_tokens");
-        task->first_cached_tokens = amount(event, "cached_tokens");
+        task->first_input_tokens = member_amount(event, "input_tokens");
+        task->first_cached_tokens = member_amount(event, "cached_tokens");
     }
     usage->turns++;
+    add_turn(subject, event);
     if (json_get_true(event, "estimated"))
         event_add(&usage->estimated_tokens, add_tokens(usage, event));
     else
         add_tokens(usage, event);
-    event_add(&usage->reasoning_tokens, amount(event, "reasoning_tokens"));
+    event_add(&usage->reasoning_tokens,
+              member_amount(event, "reasoning_tokens"));
     add_cost(usage, event, NULL);
 }
 
@@ -399,7 +375,7 @@ static void compacted(struct event_subject *subject, const cJSON *event)
 
     usage->compactions++;
     event_add(&usage->compaction_tokens, add_tokens(usage, event));
-    event_add(&usage->compaction_ms, amount(event, "duration_ms"));
+    event_add(&usage->compaction_ms, member_amount(event, "duration_ms"));
     add_cost(usage, event, &usage->compaction_microusd);
 }
 
@@ -415,8 +391,8 @@ static void call_reviewed(struct event_subject *subject, const cJSON *event)
 static void request_retried(struct event_subject *subject, const cJSON *event)
 {
     struct outcome_usage *usage = &subject->attempt->usage;
-    int64_t input = amount(event, "estimated_input_tokens");
-    int64_t output = amount(event, "estimated_output_tokens");
+    int64_t input = member_amount(event, "estimated_input_tokens");
+    int64_t output = member_amount(event, "estimated_output_tokens");
 
     usage->retries += !cJSON_IsFalse(json_get(event, "again"));
     event_add(&usage->input_tokens, input);
@@ -425,7 +401,7 @@ static void request_retried(struct event_subject *subject, const cJSON *event)
     if (input + output)
         add_cost(usage, event, NULL);
     subject->attempt->last_retry =
-        text_or_null(subject->arena, event, "message");
+        member_text_or_null(subject->arena, event, "message");
 }
 
 static void prefix_leased(struct event_subject *subject, const cJSON *event)
@@ -434,30 +410,68 @@ static void prefix_leased(struct event_subject *subject, const cJSON *event)
 
     if (*task->prefix)
         return; /* a later attempt's */
-    task->prefix = text_member(subject->arena, event, "prefix");
-    task->position = amount(event, "position");
-    task->waited_ms = amount(event, "waited_ms");
+    task->prefix = member_text(subject->arena, event, "prefix");
+    task->position = member_amount(event, "position");
+    task->waited_ms = member_amount(event, "waited_ms");
+}
+
+static struct outcome_call tool_call(struct arena *arena, const cJSON *event)
+{
+    return (struct outcome_call){
+        .ended_ms = member_ms(event),
+        .turn = member_amount(event, "turn"),
+        .id = member_text(arena, event, "call_id"),
+        .tool = member_text(arena, event, "tool"),
+        .call = member_text(arena, event, "call"),
+        .allowed = !strcmp(json_get_text(event, "decision", "deny"), "allow"),
+        .reviewed = json_get_true(event, "reviewed"),
+        .ok = json_get_true(event, "ok"),
+        .rule = member_text_or_null(arena, event, "rule"),
+        .reason = member_text(arena, event, "reason"),
+        .summary = member_text(arena, event, "summary"),
+        .duration_ms = member_amount(event, "duration_ms"),
+    };
+}
+
+static void take_plan(struct event_subject *subject, const cJSON *plan)
+{
+    size_t count = (size_t)cJSON_GetArraySize(plan);
+    struct outcome_plan_step *steps;
+    const cJSON *item;
+
+    if (count > OUTCOME_LIST_MAX)
+        return;
+    steps = arena_array(subject->arena, count, sizeof(*steps));
+    subject->task->plan = steps;
+    subject->task->plan_count = count;
+    cJSON_ArrayForEach(item, plan)
+    {
+        steps->step = member_text(subject->arena, item, "step");
+        steps++->status = member_text(subject->arena, item, "status");
+    }
 }
 
 static void tool_finished(struct event_subject *subject, const cJSON *event)
 {
     struct outcome_attempt *attempt = subject->attempt;
-    struct outcome_call *call;
+    struct outcome_call call = tool_call(subject->arena, event);
 
     attempt->usage.tool_calls++;
-    if (!strcmp(json_get_text(event, "decision", "deny"), "allow"))
-        return;
-    attempt->usage.denied_calls++;
-    if (attempt->denied_count == OUTCOME_LIST_MAX)
+    attempt->usage.denied_calls += !call.allowed;
+    if (json_get_array(event, "plan"))
+        take_plan(subject, json_get_array(event, "plan"));
+    if (attempt->call_count < OUTCOME_LIST_MAX) {
+        attempt->calls =
+            event_room(subject->arena, attempt->calls, attempt->call_count,
+                       sizeof(*attempt->calls));
+        attempt->calls[attempt->call_count++] = call;
+    }
+    if (call.allowed || attempt->denied_count == OUTCOME_LIST_MAX)
         return;
     attempt->denied =
         event_room(subject->arena, attempt->denied, attempt->denied_count,
                    sizeof(*attempt->denied));
-    call = &attempt->denied[attempt->denied_count++];
-    call->turn = amount(event, "turn");
-    call->tool = text_member(subject->arena, event, "tool");
-    call->rule = text_or_null(subject->arena, event, "rule");
-    call->summary = text_member(subject->arena, event, "summary");
+    attempt->denied[attempt->denied_count++] = call;
 }
 
 static struct outcome_notes notes(struct arena *arena, const cJSON *event,
@@ -480,9 +494,9 @@ static struct outcome_notes notes(struct arena *arena, const cJSON *event,
         if (list.count == length)
             break;
         note = &list.items[list.count++];
-        note->path = text_member(arena, item, "path");
-        note->rule = text_member(arena, item, "rule");
-        note->message = text_member(arena, item, "message");
+        note->path = member_text(arena, item, "path");
+        note->rule = member_text(arena, item, "rule");
+        note->message = member_text(arena, item, "message");
     }
     return list;
 }
@@ -491,10 +505,10 @@ static void patch_made(struct event_subject *subject, const cJSON *event)
 {
     struct outcome_patch *patch = arena_alloc(subject->arena, sizeof(*patch));
 
-    patch->files = amount(event, "files");
-    patch->insertions = amount(event, "insertions");
-    patch->deletions = amount(event, "deletions");
-    patch->bytes = amount(event, "bytes");
+    patch->files = member_amount(event, "files");
+    patch->insertions = member_amount(event, "insertions");
+    patch->deletions = member_amount(event, "deletions");
+    patch->bytes = member_amount(event, "bytes");
     patch->violations = notes(subject->arena, event, "violations");
     patch->findings = notes(subject->arena, event, "findings");
     subject->task->patch = patch;
@@ -504,7 +518,7 @@ static void verify_finished(struct event_subject *subject, const cJSON *event)
 {
     subject->attempt->rounds++;
     subject->attempt->failed_step =
-        text_or_null(subject->arena, event, "failed_step");
+        member_text_or_null(subject->arena, event, "failed_step");
 }
 
 static void attempt_finished(struct event_subject *subject, const cJSON *event)
@@ -512,15 +526,17 @@ static void attempt_finished(struct event_subject *subject, const cJSON *event)
     struct outcome_attempt *attempt = subject->attempt;
 
     attempt->finished = true;
-    attempt->verdict = text_member(subject->arena, event, "verdict");
-    attempt->reason = text_member(subject->arena, event, "reason");
-    attempt->message = text_member(subject->arena, event, "message");
+    attempt->ended_ms = member_ms(event);
+    attempt->verdict = member_text(subject->arena, event, "verdict");
+    attempt->reason = member_text(subject->arena, event, "reason");
+    attempt->message = member_text(subject->arena, event, "message");
 }
 
 static void reservation_lost(struct event_subject *subject, const cJSON *event)
 {
-    event_add(&subject->run->lost_tokens, amount(event, "tokens"));
-    event_add(&subject->run->lost_microusd, amount(event, "cost_microusd"));
+    event_add(&subject->run->lost_tokens, member_amount(event, "tokens"));
+    event_add(&subject->run->lost_microusd,
+              member_amount(event, "cost_microusd"));
 }
 
 /* Of use to others. */

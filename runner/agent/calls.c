@@ -7,8 +7,26 @@
 
 #define SUMMARY_BYTES 200
 #define CALL_BYTES 400 /* of a call, in its event */
+#define PLAN_BYTES 16384
 
 /* ---- one call ---------------------------------------------------------- */
+
+/* The steps of an update_plan, for reports. */
+static void put_plan(struct json *event, const struct tool_call *call,
+                     const struct tool_result *result)
+{
+    struct error ignored;
+    CLEANUP(json_free) cJSON *arguments = NULL;
+
+    if (strcmp(call->name, "update_plan") != 0 || !result->ok ||
+        strlen(call->arguments) > PLAN_BYTES)
+        return;
+    arguments = json_parse(call->arguments, strlen(call->arguments), &ignored);
+    if (!json_get_array(arguments, "plan"))
+        return;
+    json_key(event, "plan");
+    json_value(event, json_get_array(arguments, "plan"));
+}
 
 static void note_call(struct agent *agent, const struct tool_call *call,
                       const struct decision *decision,
@@ -41,6 +59,7 @@ static void note_call(struct agent *agent, const struct tool_call *call,
     json_member_int(&event, "duration_ms", duration_ms);
     json_key(&event, "summary");
     json_bytes(&event, result->summary, shown);
+    put_plan(&event, call, result);
     link_send(agent->link, &event);
 }
 

@@ -233,6 +233,8 @@ void options_help(enum command command, enum help_format format,
         man(out);
     else if (format == HELP_MARKDOWN)
         markdown(out);
+    else if (format != HELP_TEXT)
+        options_completion(format, out);
     else if (command == COMMANDS)
         text_overview(out);
     else

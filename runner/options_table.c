@@ -299,12 +299,17 @@ const struct command_text command_texts[COMMANDS] = {
          "--markdown, prints the reference of all keys instead.",
          "nightjar schema > nightjar.schema.json  # for an editor"},
     [COMMAND_HELP] = {"help", "[COMMAND]", 0, 1, "explain a command",
-                      "Prints what the program or one of its commands does. "
-                      "With --man or --markdown, prints the whole manual.",
-                      NULL},
+                      "Prints what the program or one of its commands does, as "
+                      "text or as a manual page. With --markdown, prints the "
+                      "reference of all commands; with --completion, what a "
+                      "shell needs to complete command lines.",
+                      "nightjar help run  # of one command\n"
+                      "nightjar help --man run | man -l -  # as a man page\n"
+                      "source <(nightjar help --completion bash)  # in bash"},
     [COMMAND_VERSION] = {"version", "", 0, 0,
                          "print the version and those of the libraries",
-                         "Also as 'nightjar --version'.", NULL},
+                         "Also as 'nightjar --version'.",
+                         "nightjar version  # for a report of a fault"},
 };
 
 const struct option_text option_texts[] = {
@@ -450,8 +455,11 @@ const struct option_text option_texts[] = {
      "As JSON: the report of doctor on standard output, that of sandbox as the "
      "last line on standard error; the body of prompt's request.",
      apply_json},
-    {"--man", NULL, NULL, FOR(COMMAND_HELP), "The manual as a man page.",
-     apply_man},
+    {"--man", NULL, NULL, FOR(COMMAND_HELP),
+     "The manual page of the program, or of COMMAND.", apply_man},
+    {"--completion", NULL, "SHELL", FOR(COMMAND_HELP),
+     "The completion script of that shell: bash, zsh or fish.",
+     apply_completion},
     {"--markdown", NULL, NULL,
      FOR(COMMAND_HELP) | FOR(COMMAND_SCHEMA) | FOR(COMMAND_DOCTOR),
      "As Markdown: the manual, the reference of manifest keys, or, of doctor, "

@@ -40,6 +40,12 @@ int apply_matrix(struct options *, const char *, struct error *);
 int apply_follow(struct options *, const char *, struct error *);
 int apply_progress(struct options *, const char *, struct error *);
 
+/* In options_completion.c. */
+int apply_completion(struct options *, const char *, struct error *);
+
+/* The completion script of a shell: HELP_BASH, HELP_ZSH or HELP_FISH. */
+void options_completion(enum help_format shell, struct buffer *out);
+
 struct command_text {
     const char *name;
     const char *arguments; /* "MANIFEST…"; "" if none */

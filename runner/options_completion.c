@@ -28,8 +28,6 @@ int apply_completion(struct options *options, const char *value,
 
 /* ---- texts ------------------------------------------------------------- */
 
-/* Between single quotes, where bash and zsh know no escape at all and fish
- * knows those of the quote and of the backslash. */
 void completion_quote(struct buffer *out, const char *text,
                       enum help_format shell)
 {
@@ -45,7 +43,6 @@ void completion_quote(struct buffer *out, const char *text,
     buffer_add_byte(out, '\'');
 }
 
-/* A backslash before what means something where a shell looks again. */
 void completion_escape(struct buffer *out, const char *text,
                        const char *special)
 {
@@ -56,8 +53,6 @@ void completion_escape(struct buffer *out, const char *text,
     }
 }
 
-/* The first sentence, or as much of it as a list has room for. Owned by the
- * caller. */
 char *completion_brief(const char *text)
 {
     size_t length = 0;
@@ -71,7 +66,7 @@ char *completion_brief(const char *text)
     length = BRIEF_COLUMNS;
     while (length && text[length] != ' ')
         length--;
-    return mem_format("%.*s...", (int)length, text);
+    return mem_format("%.*s...", (int)(length ? length : BRIEF_COLUMNS), text);
 }
 
 bool completion_has(const struct option_text *option, enum command command)

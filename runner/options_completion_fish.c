@@ -33,7 +33,7 @@ static const char fish_main[] =
     "\n"
     "# There is no command yet.\n"
     "function __nightjar_bare\n"
-    "    not set -q (commandline -opc)[2]\n"
+    "    test (count (commandline -opc)) -lt 2\n"
     "end\n"
     "\n"
     "# COMMAND...: it is one of them, and options may follow.\n"
@@ -123,7 +123,7 @@ static void fish_option(struct buffer *out, const struct option_text *option)
         buffer_addf(out, " -s %s", option->letter + strlen("-"));
     if (option->argument) {
         place_of_option(&place, option);
-        buffer_add_string(out, " -r");
+        buffer_add_string(out, place.taken == TAKEN_FILE ? " -r" : " -x");
         fish_choice(out, &place);
     }
     buffer_add_string(out, " -d ");

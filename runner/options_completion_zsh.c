@@ -14,7 +14,7 @@ static const char zsh_main[] =
     "    if compset -P '*='; then\n"
     "        _files\n"
     "    else\n"
-    "        _wanted formats expl format compadd -- \"$@\"\n"
+    "        _wanted formats expl format compadd \"$@\"\n"
     "    fi\n"
     "}\n"
     "\n"

@@ -1,4 +1,6 @@
 /* The manual from the options table: as text, as a man page, as Markdown. */
+#include <ctype.h>
+
 #include "base/memory.h"
 #include "runner/options.h"
 #include "runner/options_table.h"
@@ -138,13 +140,8 @@ static void man_item(struct buffer *out, const char *label, const char *text)
     buffer_add_byte(out, '\n');
 }
 
-static void man_command(struct buffer *out, enum command command)
+static void man_options(struct buffer *out, enum command command)
 {
-    const struct command_text *text = &command_texts[command];
-
-    buffer_addf(out, ".SS nightjar %s %s\n", text->name, text->arguments);
-    roff(out, text->text);
-    buffer_add_byte(out, '\n');
     for (size_t i = 0; i < option_count; i++) {
         CLEANUP(buffer_free) struct buffer label = {0};
 
@@ -154,6 +151,16 @@ static void man_command(struct buffer *out, enum command command)
         add_label(&label, &option_texts[i]);
         man_item(out, label.data, option_texts[i].text);
     }
+}
+
+static void man_command(struct buffer *out, enum command command)
+{
+    const struct command_text *text = &command_texts[command];
+
+    buffer_addf(out, ".SS nightjar %s %s\n", text->name, text->arguments);
+    roff(out, text->text);
+    buffer_add_byte(out, '\n');
+    man_options(out, command);
     if (text->examples) {
         buffer_add_string(out, ".PP\nExamples:\n.PP\n.nf\n");
         roff(out, text->examples);
@@ -161,10 +168,40 @@ static void man_command(struct buffer *out, enum command command)
     }
 }
 
+/* All pages but that of `self`; COMMANDS is the program's. */
+static void man_see_also(struct buffer *out, enum command self)
+{
+    const char *separator = "";
+
+    buffer_add_string(out, ".SH SEE ALSO\n");
+    if (self != COMMANDS) {
+        buffer_add_string(out, ".BR nightjar (1)");
+        separator = ",\n";
+    }
+    for (int command = 0; command < COMMANDS; command++) {
+        if (command == (int)self)
+            continue;
+        buffer_addf(out, "%s.BR nightjar\\-%s (1)", separator,
+                    command_texts[command].name);
+        separator = ",\n";
+    }
+    buffer_add_byte(out, '\n');
+}
+
+static void man_title(struct buffer *out, const char *command)
+{
+    buffer_add_string(out, ".TH NIGHTJAR");
+    if (command)
+        buffer_add_string(out, "\\-");
+    for (; command && *command; command++)
+        buffer_add_byte(out, (char)toupper((unsigned char)*command));
+    buffer_addf(out, " 1 \"\" \"nightjar %s\" \"User Commands\"\n",
+                NIGHTJAR_VERSION);
+}
+
 static void man(struct buffer *out)
 {
-    buffer_addf(out, ".TH NIGHTJAR 1 \"\" \"nightjar %s\" \"User Commands\"\n",
-                NIGHTJAR_VERSION);
+    man_title(out, NULL);
     buffer_add_string(out, ".SH NAME\nnightjar \\- run coding-agent tasks "
                            "unattended\n.SH SYNOPSIS\n.B nightjar\n.I COMMAND "
                            "[OPTIONS] ...\n.SH DESCRIPTION\n.B nightjar\n");
@@ -181,6 +218,35 @@ static void man(struct buffer *out)
     buffer_add_string(out, ".SH ENVIRONMENT\n");
     for (size_t i = 0; i < variable_count; i++)
         man_item(out, variable_texts[i].name, variable_texts[i].text);
+    man_see_also(out, COMMANDS);
+}
+
+/* A page of its own: nightjar-run(1). */
+static void man_page(struct buffer *out, enum command command)
+{
+    const struct command_text *text = &command_texts[command];
+
+    man_title(out, text->name);
+    buffer_addf(out, ".SH NAME\nnightjar\\-%s \\- ", text->name);
+    roff(out, text->summary);
+    buffer_addf(out, "\n.SH SYNOPSIS\n.B nightjar %s\n.RI [ OPTIONS ]",
+                text->name);
+    if (*text->arguments) {
+        buffer_add_string(out, "\n.I ");
+        roff(out, text->arguments);
+    }
+    buffer_add_string(out, "\n.SH DESCRIPTION\n");
+    roff(out, text->text);
+    buffer_add_string(out, "\n.SH OPTIONS\n");
+    man_options(out, command);
+    if (text->examples) {
+        buffer_add_string(out, ".SH EXAMPLES\n.nf\n");
+        roff(out, text->examples);
+        buffer_add_string(out, "\n.fi\n");
+    }
+    buffer_add_string(out, ".SH EXIT STATUS\nThat of\n.BR nightjar (1),\n"
+                           "unless the description says otherwise.\n");
+    man_see_also(out, command);
 }
 
 /* ---- Markdown ---------------------------------------------------------- */
@@ -229,8 +295,10 @@ static void markdown(struct buffer *out)
 void options_help(enum command command, enum help_format format,
                   struct buffer *out)
 {
-    if (format == HELP_MAN)
+    if (format == HELP_MAN && command == COMMANDS)
         man(out);
+    else if (format == HELP_MAN)
+        man_page(out, command);
     else if (format == HELP_MARKDOWN)
         markdown(out);
     else if (format != HELP_TEXT)

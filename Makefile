@@ -178,15 +178,16 @@ deb: build/package-deps all
 	@.ci/package deb $(B)/nightjar build
 
 # Finds the libraries that come with it; a RPATH holds for theirs, too.
-build/dist/nightjar: $(OBJECTS) Makefile
+DIST_PROGRAM = build/dist/nightjar
+$(DIST_PROGRAM): $(OBJECTS)
 	@mkdir -p $(@D)
 	@echo "  LD  $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib' \
 		-Wl,--disable-new-dtags -o $@ $(OBJECTS) $(LIBRARY_LDLIBS) -lm
 
 ## dist: build/nightjar-VERSION-linux-ARCH.tar.gz, runs from any folder
-dist: build/package-deps all build/dist/nightjar
-	@.ci/package dist build/dist/nightjar build
+dist: build/package-deps all $(DIST_PROGRAM)
+	@.ci/package dist $(DIST_PROGRAM) build
 
 build/package-deps: .ci/deps
 	@.ci/deps package

@@ -11,11 +11,11 @@ status_is 2 'another shell is refused' "$NIGHTJAR" help --completion ksh
 like "$(cat "$TMPDIR/ok.output")" 'expected bash, zsh or fish' '… by name'
 
 # offered SHELL <LINES: what it offers for each line, then "end".
+# shellcheck disable=SC2016 # fish's own
 offered() {
     case $1 in
     bash) bash --norc tests/cli/complete.bash "$TMPDIR/bash/_nightjar" ;;
     zsh) timeout 30 zsh -f tests/cli/complete.zsh "$TMPDIR/zsh" ;;
-    # shellcheck disable=SC2016 # fish's own
     fish) fish --no-config -c 'source $argv[1]
         while read -l line
             complete -C $line | cut -f 1

@@ -194,7 +194,7 @@ build/package-deps: .ci/deps
 	@mkdir -p build && touch $@
 
 ## picture: write docs/demo.svg, what the demo looks like on a terminal
-picture: build/demo-deps all
+picture: build/test-deps all
 	@examples/quickstart/picture.py $(B)/nightjar docs/demo.svg
 
 ## clean: remove build/

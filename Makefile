@@ -27,7 +27,7 @@ VERSION := $(shell cat VERSION)
 .DEFAULT_GOAL := all
 
 # Goals that need no compiler or library must work before any is installed.
-LIGHT_GOALS := help clean
+LIGHT_GOALS := help clean uninstall
 ifneq ($(filter-out $(LIGHT_GOALS),$(or $(MAKECMDGOALS),all)),)
 include build/flags.mk
 endif
@@ -53,7 +53,8 @@ endif
 # A test's preparation that fails shows as a failed test.
 $(B)/tests/%.o: WARNINGS += -Wno-unused-result
 
-CFLAGS_release = -O2 -D_FORTIFY_SOURCE=2
+# The same bytes whatever folder it is built in.
+CFLAGS_release = -O2 -D_FORTIFY_SOURCE=2 -ffile-prefix-map=$(CURDIR)=.
 CFLAGS_asan = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 LDFLAGS_release = -Wl,-z,relro,-z,now -pie
@@ -169,19 +170,35 @@ docs: all
 
 ## install: into DESTDIR and PREFIX (default /usr/local)
 install: all
-	install -D -m 755 $(B)/nightjar $(DESTDIR)$(PREFIX)/bin/nightjar
-	install -D -m 644 docs/nightjar.1 \
-		$(DESTDIR)$(PREFIX)/share/man/man1/nightjar.1
-	install -D -m 644 docs/nightjar.schema.json \
-		$(DESTDIR)$(PREFIX)/share/nightjar/nightjar.schema.json
-	install -D -m 644 docs/default-policy.yaml \
-		$(DESTDIR)$(PREFIX)/share/nightjar/default-policy.yaml
+	.ci/install $(B)/nightjar $(DESTDIR)$(PREFIX)
 
 ## uninstall: remove what install put there
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/nightjar \
-		$(DESTDIR)$(PREFIX)/share/man/man1/nightjar.1 \
-		$(DESTDIR)$(PREFIX)/share/nightjar/nightjar.schema.json
+	.ci/install --remove $(DESTDIR)$(PREFIX)
+
+## deb: build/nightjar_VERSION_ARCH.deb, a Debian package
+deb: build/package-deps all
+	@.ci/package deb $(B)/nightjar build
+
+# Finds the libraries that come with it; a RPATH holds for theirs, too.
+DIST_PROGRAM = build/dist/nightjar
+$(DIST_PROGRAM): $(OBJECTS)
+	@mkdir -p $(@D)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib' \
+		-Wl,--disable-new-dtags -o $@ $(OBJECTS) $(LIBRARY_LDLIBS) -lm
+
+## dist: build/nightjar-VERSION-linux-ARCH.tar.gz, runs from any folder
+dist: build/package-deps all $(DIST_PROGRAM)
+	@.ci/package dist $(DIST_PROGRAM) build
+
+build/package-deps: .ci/deps
+	@.ci/deps package
+	@mkdir -p build && touch $@
+
+## picture: write docs/demo.svg, what the demo looks like on a terminal
+picture: build/test-deps all
+	@examples/quickstart/picture.py $(B)/nightjar docs/demo.svg
 
 ## clean: remove build/
 clean:
@@ -191,7 +208,8 @@ clean:
 help:
 	@sed -n 's/^## \([a-z]*\): /  make \1\t/p' Makefile | expand -t 18
 
-.PHONY: all demo test bench fuzz lint docs install uninstall clean help
+.PHONY: all demo test bench fuzz lint docs install uninstall deb dist picture \
+	clean help
 .SECONDARY:
 
 -include $(shell find build -name '*.d' 2>/dev/null)

@@ -232,7 +232,6 @@ static void write_suite_properties(struct writing *writing)
     struct xml *xml = &writing->xml;
 
     xml_start(xml, "properties");
-    write_property(xml, "nightjar.run", outcome->id);
     write_property(xml, "nightjar.version", outcome->version);
     write_property(xml, "nightjar.model", outcome->model);
     xml_end(xml);

@@ -318,8 +318,8 @@ static bool is_plain_path(const char *path)
 
 void xml_attachment(struct xml *xml, const char *directory, const char *path)
 {
-    if (!is_plain_path(directory) || !is_plain_path(path) || *path == '/' ||
-        strstr(path, ".."))
+    if (!is_plain_path(directory) || !is_plain_path(path) ||
+        *directory == '/' || *path == '/' || strstr(path, ".."))
         return;
     put_string(xml, "\n[[ATTACHMENT|");
     put_string(xml, directory);

@@ -46,9 +46,10 @@ void xml_attribute_int(struct xml *xml, const char *name, int64_t value);
 void xml_text(struct xml *xml, const char *text, size_t length);
 
 /* A line behind xml_text that Jenkins and GitLab take for a file to show with
- * the case: [[ATTACHMENT|DIRECTORY/PATH]]. Nothing is written for a path that
- * leads out of the directory or holds other than letters, digits and -._+@=,/
- * since there is no way to escape in it. */
+ * the case: [[ATTACHMENT|DIRECTORY/PATH]]. Nothing is written for an
+ * absolute directory, since readers take the path from where the job is, nor
+ * for a path that leads out of it or holds other than letters, digits and
+ * -._+@=,/ since there is no way to escape in it. */
 void xml_attachment(struct xml *xml, const char *directory, const char *path);
 
 /* Ends the innermost element. */

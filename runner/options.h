@@ -39,7 +39,14 @@ enum command {
 
 enum color_mode { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
-enum help_format { HELP_TEXT, HELP_MAN, HELP_MARKDOWN };
+enum help_format {
+    HELP_TEXT,
+    HELP_MAN,
+    HELP_MARKDOWN,
+    HELP_BASH, /* completion by these shells */
+    HELP_ZSH,
+    HELP_FISH
+};
 
 struct option_list {
     const char *items[OPTIONS_LIST_MAX];
@@ -113,8 +120,9 @@ struct options {
 int options_parse(int argc, char **argv, struct options *options,
                   struct error *err);
 
-/* The text of `nightjar help` (command COMMANDS: the overview) in a format;
- * HELP_MAN and HELP_MARKDOWN are always the whole. */
+/* The text of `nightjar help` (command COMMANDS: the overview) in a format.
+ * HELP_MAN is the page of the program or of one command; HELP_MARKDOWN and
+ * the completions are always the whole. */
 void options_help(enum command command, enum help_format format,
                   struct buffer *out);
 

@@ -1,9 +1,14 @@
 /* The manual from the options table: as text, as a man page, as Markdown. */
+#include <ctype.h>
+
 #include "base/memory.h"
+#include "reporters/reporter.h"
 #include "runner/options.h"
 #include "runner/options_table.h"
+#include "runner/report_folders.h"
 
 #define COLUMNS 78
+#define PARAGRAPHS_BYTES ((size_t)64 << 10)
 
 static const char purpose[] =
     "runs coding-agent tasks with nobody watching: clones repositories, lets "
@@ -37,6 +42,28 @@ static void wrap(struct buffer *out, const char *text, size_t indent,
         text += strspn(text, " \n");
     }
     buffer_add_byte(out, '\n');
+}
+
+/* The command's paragraphs; of reports also the formats, from their table. The
+ * caller frees them. */
+static char *paragraphs(enum command command)
+{
+    CLEANUP(buffer_free) struct buffer text = {0};
+
+    buffer_init(&text, PARAGRAPHS_BYTES);
+    buffer_add_string(&text, command_texts[command].text);
+    if (command == COMMAND_REPORT) {
+        buffer_add_string(&text, "\n\nFormats: ");
+        for (size_t i = 0; reporter_at(i); i++)
+            buffer_addf(&text, "%s (%s), ", reporter_at(i)->name,
+                        reporter_at(i)->description);
+        for (size_t i = 0; report_folder_at(i); i++)
+            buffer_addf(&text, "%s%s (%s)", i ? ", " : "",
+                        report_folder_at(i)->name,
+                        report_folder_at(i)->description);
+        buffer_add_byte(&text, '.');
+    }
+    return buffer_steal(&text);
 }
 
 static void add_label(struct buffer *out, const struct option_text *option)
@@ -75,13 +102,14 @@ static void text_examples(struct buffer *out, const char *examples)
 static void text_command(struct buffer *out, enum command command)
 {
     const struct command_text *text = &command_texts[command];
+    CLEANUP(mem_free) char *description = paragraphs(command);
 
     buffer_addf(out, "Usage: nightjar %s [OPTIONS] %s\n", text->name,
                 text->arguments);
     if (text->examples)
         text_examples(out, text->examples);
     buffer_add_byte(out, '\n');
-    wrap(out, text->text, 0, 0);
+    wrap(out, description, 0, 0);
     text_options(out, command);
 }
 
@@ -138,13 +166,8 @@ static void man_item(struct buffer *out, const char *label, const char *text)
     buffer_add_byte(out, '\n');
 }
 
-static void man_command(struct buffer *out, enum command command)
+static void man_options(struct buffer *out, enum command command)
 {
-    const struct command_text *text = &command_texts[command];
-
-    buffer_addf(out, ".SS nightjar %s %s\n", text->name, text->arguments);
-    roff(out, text->text);
-    buffer_add_byte(out, '\n');
     for (size_t i = 0; i < option_count; i++) {
         CLEANUP(buffer_free) struct buffer label = {0};
 
@@ -154,6 +177,17 @@ static void man_command(struct buffer *out, enum command command)
         add_label(&label, &option_texts[i]);
         man_item(out, label.data, option_texts[i].text);
     }
+}
+
+static void man_command(struct buffer *out, enum command command)
+{
+    const struct command_text *text = &command_texts[command];
+    CLEANUP(mem_free) char *description = paragraphs(command);
+
+    buffer_addf(out, ".SS nightjar %s %s\n", text->name, text->arguments);
+    roff(out, description);
+    buffer_add_byte(out, '\n');
+    man_options(out, command);
     if (text->examples) {
         buffer_add_string(out, ".PP\nExamples:\n.PP\n.nf\n");
         roff(out, text->examples);
@@ -161,10 +195,40 @@ static void man_command(struct buffer *out, enum command command)
     }
 }
 
+/* All pages but that of `self`; COMMANDS is the program's. */
+static void man_see_also(struct buffer *out, enum command self)
+{
+    const char *separator = "";
+
+    buffer_add_string(out, ".SH SEE ALSO\n");
+    if (self != COMMANDS) {
+        buffer_add_string(out, ".BR nightjar (1)");
+        separator = ",\n";
+    }
+    for (int command = 0; command < COMMANDS; command++) {
+        if (command == (int)self)
+            continue;
+        buffer_addf(out, "%s.BR nightjar\\-%s (1)", separator,
+                    command_texts[command].name);
+        separator = ",\n";
+    }
+    buffer_add_byte(out, '\n');
+}
+
+static void man_title(struct buffer *out, const char *command)
+{
+    buffer_add_string(out, ".TH NIGHTJAR");
+    if (command)
+        buffer_add_string(out, "\\-");
+    for (; command && *command; command++)
+        buffer_add_byte(out, (char)toupper((unsigned char)*command));
+    buffer_addf(out, " 1 \"\" \"nightjar %s\" \"User Commands\"\n",
+                NIGHTJAR_VERSION);
+}
+
 static void man(struct buffer *out)
 {
-    buffer_addf(out, ".TH NIGHTJAR 1 \"\" \"nightjar %s\" \"User Commands\"\n",
-                NIGHTJAR_VERSION);
+    man_title(out, NULL);
     buffer_add_string(out, ".SH NAME\nnightjar \\- run coding-agent tasks "
                            "unattended\n.SH SYNOPSIS\n.B nightjar\n.I COMMAND "
                            "[OPTIONS] ...\n.SH DESCRIPTION\n.B nightjar\n");
@@ -181,6 +245,36 @@ static void man(struct buffer *out)
     buffer_add_string(out, ".SH ENVIRONMENT\n");
     for (size_t i = 0; i < variable_count; i++)
         man_item(out, variable_texts[i].name, variable_texts[i].text);
+    man_see_also(out, COMMANDS);
+}
+
+/* A page of its own: nightjar-run(1). */
+static void man_page(struct buffer *out, enum command command)
+{
+    const struct command_text *text = &command_texts[command];
+    CLEANUP(mem_free) char *description = paragraphs(command);
+
+    man_title(out, text->name);
+    buffer_addf(out, ".SH NAME\nnightjar\\-%s \\- ", text->name);
+    roff(out, text->summary);
+    buffer_addf(out, "\n.SH SYNOPSIS\n.B nightjar %s\n.RI [ OPTIONS ]",
+                text->name);
+    if (*text->arguments) {
+        buffer_add_string(out, "\n.I ");
+        roff(out, text->arguments);
+    }
+    buffer_add_string(out, "\n.SH DESCRIPTION\n");
+    roff(out, description);
+    buffer_add_string(out, "\n.SH OPTIONS\n");
+    man_options(out, command);
+    if (text->examples) {
+        buffer_add_string(out, ".SH EXAMPLES\n.nf\n");
+        roff(out, text->examples);
+        buffer_add_string(out, "\n.fi\n");
+    }
+    buffer_add_string(out, ".SH EXIT STATUS\nThat of\n.BR nightjar (1),\n"
+                           "unless the description says otherwise.\n");
+    man_see_also(out, command);
 }
 
 /* ---- Markdown ---------------------------------------------------------- */
@@ -188,10 +282,11 @@ static void man(struct buffer *out)
 static void markdown_command(struct buffer *out, enum command command)
 {
     const struct command_text *text = &command_texts[command];
+    CLEANUP(mem_free) char *description = paragraphs(command);
 
     buffer_addf(out, "\n## nightjar %s\n\n", text->name);
     buffer_addf(out, "    nightjar %s [OPTIONS] %s\n\n%s\n\n", text->name,
-                text->arguments, text->text);
+                text->arguments, description);
     buffer_add_string(out, "| option | meaning |\n| --- | --- |\n");
     for (size_t i = 0; i < option_count; i++) {
         if (!(option_texts[i].commands & FOR(command)))
@@ -229,10 +324,14 @@ static void markdown(struct buffer *out)
 void options_help(enum command command, enum help_format format,
                   struct buffer *out)
 {
-    if (format == HELP_MAN)
+    if (format == HELP_MAN && command == COMMANDS)
         man(out);
+    else if (format == HELP_MAN)
+        man_page(out, command);
     else if (format == HELP_MARKDOWN)
         markdown(out);
+    else if (format != HELP_TEXT)
+        options_completion(format, out);
     else if (command == COMMANDS)
         text_overview(out);
     else

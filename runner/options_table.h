@@ -56,6 +56,11 @@ int apply_progress(struct options *, const char *, struct error *);
 /* Adds to a list that may be given OPTIONS_LIST_MAX times. */
 int option_add(struct option_list *list, const char *value, const char *name,
                struct error *err);
+/* In options_completion.c. */
+int apply_completion(struct options *, const char *, struct error *);
+
+/* The completion script of a shell: HELP_BASH, HELP_ZSH or HELP_FISH. */
+void options_completion(enum help_format shell, struct buffer *out);
 
 struct command_text {
     const char *name;

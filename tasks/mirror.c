@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
+#include "base/certificates.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "tasks/credential.h"
@@ -22,8 +23,7 @@ int repositories_start(struct error *err)
     static const git_config_level_t levels[] = {
         GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM,
         GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL};
-    const char *file = getenv("SSL_CERT_FILE");
-    const char *folder = getenv("SSL_CERT_DIR");
+    struct certificates trusted = certificates_find();
 
     if (git_libgit2_init() < 0)
         return git_fail(err, "libgit2");
@@ -33,10 +33,11 @@ int repositories_start(struct error *err)
      * matter; CI checkouts often belong to another user. */
     git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
     git_libgit2_opts(GIT_OPT_SET_USER_AGENT, "nightjar " NIGHTJAR_VERSION);
-    /* The system's own are loaded by the library already. */
-    if ((file || folder) &&
-        git_libgit2_opts(GIT_OPT_SET_SSL_CERT_LOCATIONS, file, folder))
-        return git_fail(err, "certificates in '%s'", file ? file : folder);
+    if ((trusted.file || trusted.folder) &&
+        git_libgit2_opts(GIT_OPT_SET_SSL_CERT_LOCATIONS, trusted.file,
+                         trusted.folder))
+        return git_fail(err, "certificates in '%s'",
+                        trusted.file ? trusted.file : trusted.folder);
     return 0;
 }
 

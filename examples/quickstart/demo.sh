@@ -2,15 +2,17 @@
 # The demo: makes the repositories of the example and runs its manifest with
 # the model that tasks.yaml names, a script. No key, no network.
 #
-# Usage: demo.sh PATH/TO/nightjar [FOLDER]
+# Usage: demo.sh PATH/TO/nightjar [FOLDER [OPTION…]]
 # FOLDER (default: a new one in build/demo) gets the repositories and the run
-# directory. Ends with 0 when the run ended as it must: with exit status 1,
+# directory; options are those of `nightjar run`. Ends with 0 when the run ended as it must: with exit status 1,
 # since one of the tasks is there to be refused.
 set -eu
 
 nightjar=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 example=$(cd "$(dirname "$0")" && pwd)
 folder=${2:-build/demo/$(date -u +%Y%m%dT%H%M%SZ)-$$}
+[ $# -lt 2 ] || shift
+shift
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 
@@ -19,10 +21,9 @@ cp -R "$example/tasks.yaml" "$example/script.yaml" "$example/triage.schema.json"
 "$example/make-repositories.sh" "$folder/repositories"
 
 cd "$folder"
-echo "\$ nightjar run tasks.yaml"
+echo "\$ nightjar run tasks.yaml${*:+ $*}"
 status=0
-"$nightjar" run tasks.yaml --out "$folder/run" || status=$?
-
+"$nightjar" run tasks.yaml --out "$folder/run" "$@" || status=$?
 
 # Every task must have ended as its kind demands.
 ended_as() {

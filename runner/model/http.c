@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <sys/mman.h>
 
+#include "base/certificates.h"
 #include "base/clock.h"
 #include "base/memory.h"
 
@@ -200,10 +201,22 @@ static void add_header(struct http *http, const char *line)
     http->headers = longer;
 }
 
+static int set_certificates(CURL *curl)
+{
+    struct certificates trusted = certificates_find();
+    int status = 0;
+
+    if (trusted.file)
+        status |= curl_easy_setopt(curl, CURLOPT_CAINFO, trusted.file);
+    if (trusted.folder)
+        status |= curl_easy_setopt(curl, CURLOPT_CAPATH, trusted.folder);
+    return status;
+}
+
 static int set_options(struct http *http)
 {
     CURL *curl = http->curl;
-    int status = 0;
+    int status = set_certificates(curl);
 
     status |= curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     status |= curl_easy_setopt(curl, CURLOPT_POST, 1L);

@@ -226,9 +226,9 @@ static void test_arguments(void)
              "'nightjar help run' has examples");
     is_wrong("check", "check needs MANIFEST...",
              "'nightjar help check' has examples");
-    is_wrong("report", "report needs RUN_DIRECTORY",
+    is_wrong("report", "report needs RUN_DIRECTORY...",
              "'nightjar help report' has examples");
-    is_wrong("report a b", "report: unexpected argument 'b'", "");
+    is_wrong("show a b c", "show: unexpected argument 'c'", "");
     is_wrong("schema x", "schema: unexpected argument 'x'", "");
     is_wrong("version x", "version: unexpected argument 'x'", "");
     is_wrong("help run check", "help: unexpected argument 'check'", "");

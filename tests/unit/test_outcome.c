@@ -538,6 +538,7 @@ static void test_many(void)
 static void test_lists(void)
 {
     struct run_outcome run;
+    struct arena arena = {0};
     struct journal journal;
     struct json *event;
 
@@ -557,8 +558,13 @@ static void test_lists(void)
         json_member_string(event, "decision", "deny");
         journal_end(&journal);
         event = journal_event(&journal, "artifact_written", "a");
+        json_member_string(event, "path", arena_format(&arena, "%d", i));
+        journal_end(&journal);
+        journal_event(&journal, "artifact_written", "a");
+        json_member_string(event, "path", "written again");
         journal_end(&journal);
     }
+    arena_free(&arena);
     run = read_journal(&journal);
     tap_int((int64_t)run.tasks[0]->patch->violations.count, OUTCOME_LIST_MAX,
             "a list has a limit");

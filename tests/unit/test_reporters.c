@@ -403,7 +403,7 @@ static void test_list(void)
         tap_ok(reporter_find(at->name) == at, "%s is found", at->name);
         tap_ok(*at->file && *at->description, "%s is described", at->name);
     }
-    tap_int((int64_t)count, 3, "three formats");
+    tap_int((int64_t)count, 14, "all formats");
     tap_string(reporter_find("junit")->file, "junit.xml", "JUnit's file");
     tap_string(reporter_find("json")->file, "report.json", "JSON's file");
     tap_ok(!reporter_find("junit.xml"), "an unknown name is not found");
@@ -420,7 +420,8 @@ static void test_same_bytes(void)
         CLEANUP(buffer_free)
         struct buffer two = report_of(reporter_at(i)->name, &journal);
 
-        tap_ok(one.length > 100 &&
+        /* Nothing passed with a patch, so there is no mail. */
+        tap_ok((one.length > 100 || !strcmp(reporter_at(i)->name, "mail")) &&
                    span_equal(buffer_span(&one), buffer_span(&two)),
                "%s: same journal, same bytes", reporter_at(i)->name);
     }
@@ -443,11 +444,17 @@ static void test_full_buffer(void)
             CLEANUP(buffer_free) struct buffer out;
 
             buffer_init(&out, all.length - left);
-            unseen += reporter_at(i)->write(&outcome, &plain, &out, &err) == 0;
+            if (reporter_at(i)->write(&outcome, &plain, &out, &err))
+                continue;
+            /* Markdown leaves out detail until it fits, down to its end. */
+            unseen += strcmp(reporter_at(i)->name, "markdown") != 0 ||
+                      !strstr(out.data, "</sub>\n");
         }
         tap_int((int64_t)unseen, 0, "%s: a buffer that is full is an error",
                 reporter_at(i)->name);
-        tap_contains(err.text, reporter_at(i)->name, "and names the report");
+        if (all.length)
+            tap_contains(err.text, reporter_at(i)->name,
+                         "and names the report");
     }
     outcome_free(&outcome);
     journal_free(&journal);

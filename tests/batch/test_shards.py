@@ -119,7 +119,8 @@ with Provider(model, cache=False) as provider:
     took = {e["task"]: e["duration_ms"] for e in
             whole.events("task_finished")}
     loads = [sum(took[task] for task in part) for part in parts]
-    ok(max(loads) - min(loads) <= max(took.values()) + 1,
+    # One for the longest task, one for those that count as the median.
+    ok(max(loads) - min(loads) <= 2 * max(took.values()) + 1,
        "parts take as long as each other", loads)
     equal(program("check", path, "--shard", "1/3", "--durations",
                   whole.out)[1].split(), parts[0], "the same each time")

@@ -79,6 +79,7 @@ TEST_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/server/*.c))
 BENCH_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 SCRIPT_TESTS := $(wildcard tests/cli/*.t tests/functional/*.t) \
 	$(wildcard tests/agent/test_*.py) $(wildcard tests/batch/test_*.py) \
+	$(wildcard tests/reports/test_*.py) \
 	$(filter-out %/lab.py,$(wildcard tests/attacks/*.py))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,\
 	$(wildcard tests/fuzz/fuzz_*.c))
@@ -130,8 +131,9 @@ test: build/test-deps all $(UNIT_TESTS) $(REPLAYS) $(TEST_PROGRAMS)
 		NIGHTJAR_BUILD=$(abspath $(B)) prove --jobs $(PROVE_JOBS) --timer \
 		--exec tests/run-one $(UNIT_TESTS) $(REPLAYS) $(SCRIPT_TESTS)
 
-build/test-deps: .ci/deps
+build/test-deps: .ci/deps tests/reports/readers/package-lock.json
 	@.ci/deps test
+	@tests/reports/readers/install build/readers
 	@mkdir -p build && touch $@
 
 ## bench: print ratios against a floor that is measured in the same run

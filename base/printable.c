@@ -67,6 +67,11 @@ bool printable_hidden(uint32_t code)
            in_ranges(code, hidden, ARRAY_LENGTH(hidden));
 }
 
+bool printable_blank(uint32_t code)
+{
+    return in_ranges(code, blanks, ARRAY_LENGTH(blanks));
+}
+
 size_t printable_width(uint32_t code)
 {
     if (code < 0x300)
@@ -118,6 +123,13 @@ static bool begins_command(uint32_t code, uint32_t previous, bool line_start,
 {
     if (code == ':')
         return line_start && starts_with(rest, ":");
+    if (code == 's' || code == 'S')
+        return starts_with(rest, "ection_start:") ||
+               starts_with(rest, "ection_end:");
+    if (code == '-' || code == '+' || code == '~' || code == '^')
+        return line_start && rest.length >= 2 &&
+               (unsigned char)rest.data[0] == code &&
+               (unsigned char)rest.data[1] == code;
     if (code != '#' || previous != '#')
         return false;
     return starts_with(rest, "[") || starts_with(rest, "vso[") ||
@@ -164,8 +176,7 @@ int printable_add(struct buffer *out, const char *data, size_t length,
                            (struct span){data + i, length - i}) &&
             buffer_add_byte(out, ' '))
             return -1;
-        line_start =
-            line_start && in_ranges(code, blanks, ARRAY_LENGTH(blanks));
+        line_start = line_start && printable_blank(code);
     }
     return 0;
 }

@@ -13,6 +13,9 @@
  *   hidden characters (below)          <U+202E>
  *   "::" that begins a line            ": :"       (workflow commands)
  *   "##[" "##vso[" "##teamcity["       "## [" …    anywhere, any case
+ *   "section_start:" "section_end:"    "s ection"  anywhere (GitLab)
+ *   "---" "+++" "~~~" "^^^" that       "- --" …    (Buildkite's groups)
+ *     begins a line
  *
  * A line begins behind blanks of any kind, because runners trim them. The
  * data of one call is taken to begin a line and to be whole: text that is cut
@@ -39,6 +42,10 @@ int printable_add(struct buffer *out, const char *data, size_t length,
  * variation selectors of emoji (U+FE00 to U+FE0F) are not among them;
  * printable_add keeps those behind a character outside ASCII. */
 bool printable_hidden(uint32_t code);
+
+/* Whether a runner may skip it in front of a command: white space as Unicode
+ * has it, and variation selectors. */
+bool printable_blank(uint32_t code);
 
 /* Cells of a terminal that a character takes: 0 for combining marks, 2 for
  * East Asian wide characters and emoji, else 1. By ranges, not by a table of

@@ -181,8 +181,9 @@ static void put_controls(struct html *html)
 static void put_cell(struct html *html, int64_t key, const char *kind,
                      const char *text)
 {
-    html_putf(html, "<td class=\"%s\" data-k=\"%" PRId64 "\">%s</td>", kind,
-              key, text);
+    html_putf(html,
+              "<td role=\"cell\" class=\"%s\" data-k=\"%" PRId64 "\">%s</td>",
+              kind, key, text);
 }
 
 static void put_numbers(struct html *html, const struct outcome_task *task)
@@ -223,19 +224,20 @@ static void put_row(struct html *html, const struct outcome_task *task,
                                                 [VERDICT_UNFINISHED] = "?"};
     const char *verdict = verdict_name(task->verdict);
 
-    html_putf(html, "<tr data-i=\"%zu\" data-v=\"%s\" data-t=\"", number,
-              verdict);
+    html_putf(html, "<tr role=\"row\" data-i=\"%zu\" data-v=\"%s\" data-t=\"",
+              number, verdict);
     html_text(html, task->id, ID_MAX);
     html_put(html, "\" data-s=\"");
     html_text(html, task->repo, ID_MAX);
     html_put(html, " ");
     html_text(html, task->reason, ID_MAX);
     html_putf(html,
-              "\"><td class=\"v %s\">%s %s</td><th scope=\"row\">"
+              "\"><td role=\"cell\" class=\"v %s\">%s %s</td>"
+              "<th scope=\"row\" role=\"rowheader\">"
               "<button type=\"button\" aria-expanded=\"false\">",
               verdict, marks[task->verdict], verdict);
     html_text(html, task->id, ID_MAX);
-    html_put(html, "</button></th><td class=\"m\">");
+    html_put(html, "</button></th><td role=\"cell\" class=\"m\">");
     html_text(html, *task->message ? task->message : task->reason, MESSAGE_MAX);
     html_put(html, "</td>");
     put_numbers(html, task);
@@ -251,13 +253,16 @@ static void put_table(struct html *html, const struct run_outcome *outcome)
                    {"changes", "n h"}, {"turns", "n h"}, {"tokens", "n h"},
                    {"cached", "n h"},  {"cost", "n"},    {"time", "n"}};
 
-    html_put(html, "<div class=\"scroll\">\n<table id=\"tasks\">\n<thead><tr>");
+    html_put(html,
+             "<div class=\"scroll\">\n<table id=\"tasks\" role=\"table\">\n"
+             "<thead role=\"rowgroup\"><tr role=\"row\">");
     for (size_t i = 0; i < ARRAY_LENGTH(columns); i++)
         html_putf(html,
-                  "<th scope=\"col\" class=\"%s\"><button type=\"button\">%s"
+                  "<th scope=\"col\" role=\"columnheader\" class=\"%s\">"
+                  "<button type=\"button\">%s"
                   "</button></th>",
                   columns[i].kind, columns[i].title);
-    html_put(html, "</tr></thead>\n<tbody>\n");
+    html_put(html, "</tr></thead>\n<tbody role=\"rowgroup\">\n");
     for (size_t i = 0; i < outcome->task_count; i++)
         put_row(html, outcome->tasks[i], i);
     html_put(html, "</tbody>\n</table>\n</div>\n");

@@ -229,7 +229,9 @@
     }
     const detail = make("tr", null, "detail");
     const cell = make("td");
-    cell.colSpan = heads.length;
+    detail.setAttribute("role", "row");
+    cell.setAttribute("role", "cell");
+    cell.setAttribute("aria-colspan", String(heads.length));
     cell.id = "detail-" + row.dataset.i;
     detail.append(cell);
     try {

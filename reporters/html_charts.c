@@ -8,13 +8,19 @@
 #define WIDTH 240 /* of a picture, in its own units */
 #define HEIGHT 60
 
-static void begin(struct html *html, const char *title, const char *numbers)
+static void begin_picture(struct html *html, const char *title,
+                          const char *numbers)
 {
     html_putf(html,
-              "<figure><figcaption>%s: %s</figcaption>"
               "<svg viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" "
               "role=\"img\" aria-label=\"%s: %s\">",
-              title, numbers, WIDTH, HEIGHT, title, numbers);
+              WIDTH, HEIGHT, title, numbers);
+}
+
+static void begin(struct html *html, const char *title, const char *numbers)
+{
+    html_putf(html, "<figure><figcaption>%s: %s</figcaption>", title, numbers);
+    begin_picture(html, title, numbers);
 }
 
 static void end(struct html *html)
@@ -64,6 +70,8 @@ static void put_tokens(struct html *html, const struct run_outcome *outcome)
                          ? usage->cached_tokens
                          : usage->input_tokens;
     int64_t whole = usage->input_tokens + usage->output_tokens;
+    static const char *const kinds[] = {"b2", "b1", "b3"};
+    static const char *const names[] = {"cached input", "new input", "output"};
     char parts[3][FIGURE_BYTES];
     char text[4 * FIGURE_BYTES];
 
@@ -72,7 +80,12 @@ static void put_tokens(struct html *html, const struct run_outcome *outcome)
     figure_count(parts[2], FIGURE_BYTES, usage->output_tokens);
     snprintf(text, sizeof(text), "%s cached input, %s new input, %s output",
              parts[0], parts[1], parts[2]);
-    begin(html, "Tokens", text);
+    html_put(html, "<figure><figcaption>Tokens:");
+    for (int i = 0; i < 3; i++)
+        html_putf(html, " <span class=\"k %s\"></span> %s %s%s", kinds[i],
+                  parts[i], names[i], i < 2 ? "," : "");
+    html_put(html, "</figcaption>");
+    begin_picture(html, "Tokens", text);
     put_part(html, "b2", 0, cached, whole);
     put_part(html, "b1", cached, usage->input_tokens, whole);
     put_part(html, "b3", usage->input_tokens, whole, whole);

@@ -107,62 +107,89 @@ static bool is_dropped(uint32_t code)
            (code >= 0xFDD0 && code <= 0xFDEF) || (code & 0xFFFE) == 0xFFFE;
 }
 
-/* Of the bytes from `start`: they have come in pieces. */
-static bool ends_in_directive(const struct buffer *out, size_t start)
+/* What CI systems obey wherever it stands in what a job prints or reports. */
+static const char *const directives[] = {
+    "[[ATTACHMENT|", "[[PROPERTY|",    "##[",         "##vso[",
+    "##teamcity[",   "section_start:", "section_end:"};
+
+struct cleaning {
+    struct buffer *out;
+    size_t start;    /* of what is cleaned, in `out` */
+    bool line_start; /* only blanks so far */
+    bool colon;      /* and one colon */
+};
+
+/* The directive that `out` ends in: it may have come in pieces. 0: none. */
+static size_t directive_length(const struct cleaning *cleaning)
 {
-    static const char *const words[] = {"[[ATTACHMENT|", "[[PROPERTY|"};
+    const struct buffer *out = cleaning->out;
 
-    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
-        size_t length = strlen(words[i]);
+    for (size_t i = 0; i < ARRAY_LENGTH(directives); i++) {
+        size_t length = strlen(directives[i]);
 
-        if (out->length - start >= length &&
-            !strncasecmp(out->data + out->length - length, words[i], length))
-            return true;
+        if (out->length - cleaning->start >= length &&
+            !strncasecmp(out->data + out->length - length, directives[i],
+                         length))
+            return length;
     }
-    return false;
-}
-
-/* Takes the directive apart behind its first bracket. */
-static int break_directive(struct buffer *out)
-{
-    size_t bracket = out->length;
-
-    while (out->data[bracket - 1] != '[')
-        bracket--;
-    if (buffer_add_byte(out, '|'))
-        return -1;
-    memmove(out->data + bracket, out->data + bracket - 1,
-            out->length - 1 - (bracket - 1));
-    out->data[bracket - 1] = ' ';
     return 0;
 }
 
-static int clean_code(struct buffer *out, size_t start, uint32_t code,
+/* Puts a blank `back` bytes in front of the end. */
+static int put_blank(struct buffer *out, size_t back)
+{
+    size_t at = out->length - back;
+
+    if (buffer_add_byte(out, ' '))
+        return -1;
+    memmove(out->data + at + 1, out->data + at, back);
+    out->data[at] = ' ';
+    return 0;
+}
+
+/* "::" at the start of a line begins a workflow command. */
+static int watch_colons(struct cleaning *cleaning, uint32_t code)
+{
+    bool second = code == ':' && cleaning->colon;
+
+    cleaning->colon = code == ':' && cleaning->line_start;
+    cleaning->line_start = code == '\n' || code == '\r' ||
+                           (cleaning->line_start && printable_blank(code));
+    return second ? put_blank(cleaning->out, 1) : 0;
+}
+
+static int clean_code(struct cleaning *cleaning, uint32_t code,
                       struct span bytes)
 {
+    struct buffer *out = cleaning->out;
+
     if (code == UINT32_MAX)
-        return buffer_add_string(out, "\xEF\xBF\xBD");
+        return watch_colons(cleaning, 'x') ||
+               buffer_add_string(out, "\xEF\xBF\xBD");
     if (is_dropped(code))
         return 0;
     if (printable_hidden(code))
-        return buffer_addf(out, "<U+%04X>", (unsigned)code);
-    if (buffer_add_span(out, bytes))
+        return watch_colons(cleaning, 'x') ||
+               buffer_addf(out, "<U+%04X>", (unsigned)code);
+    if (buffer_add_span(out, bytes) || watch_colons(cleaning, code))
         return -1;
-    if (code == '|' && ends_in_directive(out, start))
-        return break_directive(out);
+    if ((code == '|' || code == '[' || code == ':') &&
+        directive_length(cleaning))
+        return put_blank(out, directive_length(cleaning) - 1);
     return 0;
 }
 
 int xml_clean(struct buffer *out, const char *text, size_t length)
 {
     struct span all = {text, length};
-    size_t start = out->length;
+    struct cleaning cleaning = {
+        .out = out, .start = out->length, .line_start = true};
     uint32_t code;
 
     for (size_t at = 0; at < length;) {
         size_t taken = utf8_decode(text + at, length - at, &code);
 
-        if (clean_code(out, start, code, (struct span){text + at, taken}))
+        if (clean_code(&cleaning, code, (struct span){text + at, taken}))
             return -1;
         at = skip_sequence(all, at + taken, code);
     }

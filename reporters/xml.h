@@ -60,8 +60,10 @@ void xml_end(struct xml *xml);
  * DCS, APC, PM and SOS up to their terminator, or only their introducer when
  * there is none; other escapes); C0 controls but TAB, LF and CR, DEL, C1
  * controls and non-characters are dropped; hidden characters of
- * base/printable.h are shown as <U+202E>; "[[ATTACHMENT|" and "[[PROPERTY|",
- * which CI systems obey in output, become "[ [". Applied twice it changes
+ * base/printable.h are shown as <U+202E>; what CI systems obey in output is
+ * broken by a blank behind its first character: "[[ATTACHMENT|",
+ * "[[PROPERTY|", "##[", "##vso[", "##teamcity[", "section_start:",
+ * "section_end:", and "::" at the start of a line. Applied twice it changes
  * nothing more. Returns -1 when the buffer is full. */
 int xml_clean(struct buffer *out, const char *text, size_t length);
 

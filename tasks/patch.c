@@ -33,14 +33,73 @@ static int make_diff(const struct mirror *mirror, struct object_id base,
     return 0;
 }
 
+/* Adds a line of a header with the name that it ends in quoted. False: it is
+ * another line. */
+static bool quote_line(struct buffer *text, struct span line,
+                       const char *before, const char *prefix, const char *path)
+{
+    CLEANUP(mem_free)
+    char *plain = mem_format("%s%s%s\n", before, prefix, path);
+
+    if (!span_is(line, plain))
+        return false;
+    buffer_addf(text, "%s\"%s%s\"\n", before, prefix, path);
+    return true;
+}
+
+static void add_header_line(struct buffer *text, const git_diff_delta *delta,
+                            struct span line)
+{
+    const char *old_path = delta->old_file.path;
+    const char *new_path = delta->new_file.path;
+    CLEANUP(mem_free)
+    char *both = mem_format("diff --git a/%s b/%s\n", old_path, new_path);
+
+    if (span_is(line, both))
+        buffer_addf(text, "diff --git \"a/%s\" \"b/%s\"\n", old_path, new_path);
+    else if (!quote_line(text, line, "--- ", "a/", old_path) &&
+             !quote_line(text, line, "+++ ", "b/", new_path) &&
+             !quote_line(text, line, "rename from ", "", old_path) &&
+             !quote_line(text, line, "rename to ", "", new_path))
+        buffer_add_span(text, line);
+}
+
+/* The library quotes names as git does, and does not read back those with a
+ * blank that need no quotes in git; with quotes both take them. Names with
+ * other characters that ask for quotes have them already. */
+static void add_header(struct buffer *text, const git_diff_delta *delta,
+                       struct span header)
+{
+    while (header.length) {
+        const char *end = memchr(header.data, '\n', header.length);
+        size_t length = end ? (size_t)(end - header.data) + 1 : header.length;
+
+        add_header_line(text, delta, (struct span){header.data, length});
+        header.data += length;
+        header.length -= length;
+    }
+}
+
+static bool has_blank(const git_diff_delta *delta)
+{
+    return strchr(delta->old_file.path, ' ') ||
+           strchr(delta->new_file.path, ' ');
+}
+
 static int add_line(const git_diff_delta *delta, const git_diff_hunk *hunk,
                     const git_diff_line *line, void *payload)
 {
     struct buffer *text = payload;
     char origin = line->origin;
 
-    (void)delta;
     (void)hunk;
+    if (origin == GIT_DIFF_LINE_FILE_HDR && has_blank(delta)) {
+        size_t dropped = text->dropped;
+
+        add_header(text, delta,
+                   (struct span){line->content, line->content_len});
+        return text->dropped > dropped ? GIT_EUSER : 0;
+    }
     if ((origin == GIT_DIFF_LINE_CONTEXT || origin == GIT_DIFF_LINE_ADDITION ||
          origin == GIT_DIFF_LINE_DELETION) &&
         buffer_add_byte(text, origin))

@@ -51,6 +51,15 @@ sentence=$(tr '\n' ' ' <README.md | grep -o 'Exit status: [^.]*\.')
 is "$(printf '%s\n' "$sentence" | grep -o '[0-9][0-9]*' | paste -sd' ')" \
     "$(echo $statuses)" 'the README has all of them, and no other'
 
+# Each format and each input and output of the action is explained.
+for format in $("$NIGHTJAR" help report | sed -n '/^Formats:/,/^$/p' | tr '\n' ' ' |
+    grep -o ' [a-z-]* (' | tr -d ' ('); do
+    like "$(cat docs/reports.md)" "\`$format\`" "docs/reports.md has $format"
+done
+for name in $(sed -n '/^inputs:/,/^runs:/s/^  \([a-z-]*\):$/\1/p' action.yml); do
+    like "$(cat docs/ci.md)" "\`$name\`" "docs/ci.md has $name"
+done
+
 # What the README tells users to type.
 for line in 'make demo' 'make test' 'nightjar run tasks.yaml'; do
     like "$(cat README.md)" "$line" "the README has '$line'"

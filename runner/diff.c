@@ -119,9 +119,9 @@ static void compare(struct comparison *comparison)
                     : j == other->task_count ? -1
                                              : by_id(&before[i], &after[j]);
 
+        pair->id = order <= 0 ? before[i]->id : after[j]->id;
         pair->before = order <= 0 ? before[i++] : NULL;
         pair->after = order >= 0 ? after[j++] : NULL;
-        pair->id = pair->after ? pair->after->id : pair->before->id;
         pair->change = change_of(pair);
         comparison->counts[pair->change]++;
     }

@@ -75,8 +75,8 @@ static void put_definition(struct json *event, const struct task *task)
     char hash[DEFINITION_DIGITS + 1];
 
     buffer_init(&text, DEFINITION_BYTES_MAX);
-    buffer_addf(&text, "%s\n%s\n%s\n", task->model->name, task->repo,
-                task->instructions ? task->instructions : "");
+    buffer_addf(&text, "%s\n%s\n%s\n", task->model ? task->model->name : "",
+                task->repo, task->instructions ? task->instructions : "");
     buffer_addf(&text, "%zu\n%s\n", strlen(task->prompt), task->prompt);
     for (size_t i = 0; i < task->verify.count; i++)
         buffer_addf(&text, "%s\n%s\n", task->verify.items[i].name,

@@ -219,7 +219,7 @@ int bundle_make(const struct cache *cache, const char *url,
         if (status)
             error_context(err, "bundle: %s", changes[i].name);
     }
-    if (!status) {
+    if (!status && making.mirror) { /* there is one: count is not 0 */
         add_header(&making, changes, count, out);
         status = add_pack(&making, count, out, err);
     }

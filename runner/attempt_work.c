@@ -227,6 +227,9 @@ static void failed_check(struct attempt *attempt, const struct checked *checked)
         attempt->verdict, "failed", "verify", "check '%s' failed%s%s",
         checked->failed->name, checked->run.limit ? " at the limit: " : "",
         checked->run.limit ? sandbox_limit_name(checked->run.limit) : "");
+    if (step_missed_a_program(&checked->run))
+        snprintf(attempt->verdict->hint, sizeof(attempt->verdict->hint), "%s",
+                 STEP_PROGRAM_HINT);
 }
 
 /* Runs the checks on the patch as it is. -1: the verdict is set. */

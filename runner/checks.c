@@ -18,9 +18,16 @@ int checks_set_up(struct place *place, int64_t round, struct error *err)
         output_free(&run.output);
         if (status)
             return -1;
-        if (run.result != STEP_PASSED)
-            return error_set(err, ERROR_SETUP, "setup step '%s' failed",
-                             setup->items[i].name);
+        if (run.result == STEP_PASSED)
+            continue;
+        error_set(err, ERROR_SETUP, "setup step '%s' failed",
+                  setup->items[i].name);
+        if (step_missed_a_program(&run))
+            return error_hint(err, "%s", STEP_PROGRAM_HINT);
+        if (place->task->sandbox.network.mode != NETWORK_OPEN)
+            return error_hint(err, "if it needs the network, 'network' of the "
+                                   "step names hosts that it may reach");
+        return -1;
     }
     return 0;
 }

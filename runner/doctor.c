@@ -19,7 +19,7 @@ static const char *const states[] = {
 static const char *verdict(const struct probes *probes)
 {
     if (probes->full)
-        return "This host gives the whole sandbox.";
+        return "This host gives all that the sandbox needs.";
     if (probes->confined)
         return "This host gives no namespaces. With 'sandbox.require: "
                "[landlock, seccomp]' commands are confined by Landlock and "

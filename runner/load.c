@@ -6,6 +6,7 @@
 #include "runner/run.h"
 #include "runner/run_directory.h"
 #include "tasks/choose.h"
+#include "tasks/local_repository.h"
 #include "tasks/manifest_rules.h"
 
 #define PROBLEM_BYTES_MAX 65536
@@ -220,4 +221,43 @@ int load_plan(const struct options *options, struct plan *plan)
     if (options->jobs > 0)
         plan->run.jobs = options->jobs;
     return 0;
+}
+
+/* ---- repositories of this machine ---------------------------------------- */
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void tell_repository(const char *repo)
+{
+    static const char *const texts[] = {
+        [LOCAL_NONE] = "is no git repository: its tasks will end in an error",
+        [LOCAL_EMPTY] = "has no commit yet: its tasks will end in an error",
+        [LOCAL_CHANGED] = "has changes that are not committed: tasks work on "
+                          "the commit, without them",
+    };
+    enum local_state state = local_repository_look(repo);
+    CLEANUP(buffer_free) struct buffer shown = {0};
+
+    if (state == LOCAL_GOOD)
+        return;
+    buffer_init(&shown, PROBLEM_BYTES_MAX);
+    printable_add(&shown, repo, strlen(repo), false);
+    fprintf(stderr, "nightjar: warning: %s %s\n", shown.data, texts[state]);
+}
+
+void load_look_at_repositories(const struct plan *plan)
+{
+    CLEANUP(mem_free)
+    const char **repos = mem_array(plan->count, sizeof(char *));
+
+    for (size_t i = 0; i < plan->count; i++)
+        repos[i] = plan->tasks[i].repo;
+    qsort(repos, plan->count, sizeof(*repos), by_text);
+    for (size_t i = 0; i < plan->count; i++) {
+        if (!i || strcmp(repos[i], repos[i - 1]) != 0)
+            tell_repository(repos[i]);
+    }
 }

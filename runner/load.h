@@ -13,6 +13,10 @@
  * case. */
 int load_plan(const struct options *options, struct plan *plan);
 
+/* Tells, on standard error, what repositories of this machine the tasks will
+ * not find, or not as they are in their work trees; each once. */
+void load_look_at_repositories(const struct plan *plan);
+
 /* How long the tasks of a run took that ended, sorted by id: owned by the
  * caller, pointing into the outcome, which the caller frees. */
 int load_durations(const char *directory, struct run_outcome *outcome,

@@ -565,3 +565,9 @@ int place_run_step(struct place *place, const struct task_step *step,
                          phase, step->name);
     return 0;
 }
+
+bool step_missed_a_program(const struct step_run *run)
+{
+    return run->result == STEP_FAILED && WIFEXITED(run->status) &&
+           WEXITSTATUS(run->status) == 127;
+}

@@ -76,6 +76,13 @@ struct step_run {
     struct output output;     /* of the last step that ran */
 };
 
+/* What the shell's exit status 127 means here. */
+#define STEP_PROGRAM_HINT                                                   \
+    "exit status 127: a program is not in the sandbox, which has those of " \
+    "the system (PATH=" SANDBOX_PATH "); sandbox.read shows it another "    \
+    "folder, and sandbox.env.PATH has to name it"
+bool step_missed_a_program(const struct step_run *run);
+
 /* Runs one setup or verify step and sends its event and log. Returns -1 only
  * when the sandbox is gone or the deadline of the attempt passed
  * (ERROR_TIMEOUT). The caller frees run->output. */

@@ -1,5 +1,6 @@
 #include "runner/report_folders.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -30,8 +31,80 @@ static char *file_name(const char *text, const char *ending)
     return name;
 }
 
+/* "https://host/team/app.git" gives "app". */
+static char *repository_stem(const char *repo)
+{
+    size_t length = strlen(repo);
+    CLEANUP(mem_free) char *last = NULL;
+    const char *slash;
+
+    while (length && repo[length - 1] == '/')
+        length--;
+    last = mem_bytes(repo, length);
+    slash = strrchr(last, '/');
+    if (length > 4 && !strcmp(last + length - 4, ".git"))
+        last[length - 4] = '\0';
+    slash = slash ? slash + 1 : last;
+    return file_name(*slash ? slash : "repository", "");
+}
+
+/* The task of the same repository that has a patch and comes first. */
+static size_t first_of(const struct run_outcome *outcome, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (mail_is_patch(outcome->tasks[i]) &&
+            !strcmp(outcome->tasks[i]->repo, outcome->tasks[at]->repo))
+            return i;
+    }
+    return at;
+}
+
+/* A name for the repository of that first task: its last part, and a number
+ * when another repository has the same. */
+static char *repository_name(const struct run_outcome *outcome, size_t first)
+{
+    CLEANUP(mem_free) char *stem = repository_stem(outcome->tasks[first]->repo);
+    size_t same = 1;
+
+    for (size_t i = 0; i < first; i++) {
+        CLEANUP(mem_free) char *other = NULL;
+
+        if (!mail_is_patch(outcome->tasks[i]) || first_of(outcome, i) != i)
+            continue;
+        other = repository_stem(outcome->tasks[i]->repo);
+        same += !strcmp(stem, other);
+    }
+    return same == 1 ? STEAL(stem) : mem_format("%s-%zu", stem, same);
+}
+
 /* ---- patches ----------------------------------------------------------- */
 
+static int write_patch(const struct run_outcome *outcome,
+                       const struct report_options *options, size_t at,
+                       int folder, struct error *err)
+{
+    const struct outcome_task *task = outcome->tasks[at];
+    CLEANUP(buffer_free) struct buffer text = {0};
+    CLEANUP(mem_free)
+    char *repository = repository_name(outcome, first_of(outcome, at));
+    /* The number keeps them in order, and apart. */
+    CLEANUP(mem_free)
+    char *stem = mem_format("%04zu-%.*s", at + 1, NAME_MAX_BYTES / 2, task->id);
+    CLEANUP(mem_free) char *name = file_name(stem, ".patch");
+    CLEANUP(fd_close) int inner = -1;
+
+    buffer_init(&text, MAIL_BYTES_MAX);
+    if (file_make_directories(folder, repository, err))
+        return -1;
+    inner = openat(folder, repository, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (inner < 0)
+        return error_set_errno(err, ERROR_IO, errno, "%s", repository);
+    if (mail_add(outcome, options, task, &text, err))
+        return -1;
+    return file_replace(inner, name, buffer_span(&text), err);
+}
+
+/* A folder for each repository, so that `git am` takes what is in one. */
 static int write_patches(const struct run_outcome *outcome,
                          const struct report_options *options,
                          const struct cache *cache, int folder,
@@ -39,19 +112,8 @@ static int write_patches(const struct run_outcome *outcome,
 {
     (void)cache;
     for (size_t i = 0; i < outcome->task_count; i++) {
-        const struct outcome_task *task = outcome->tasks[i];
-        CLEANUP(buffer_free) struct buffer text = {0};
-        CLEANUP(mem_free) char *stem = NULL;
-        CLEANUP(mem_free) char *name = NULL;
-
-        if (!mail_is_patch(task))
-            continue;
-        /* The number keeps them in order, and apart. */
-        stem = mem_format("%04zu-%.*s", i + 1, NAME_MAX_BYTES / 2, task->id);
-        name = file_name(stem, ".patch");
-        buffer_init(&text, MAIL_BYTES_MAX);
-        if (mail_add(outcome, options, task, &text, err) ||
-            file_replace(folder, name, buffer_span(&text), err))
+        if (mail_is_patch(outcome->tasks[i]) &&
+            write_patch(outcome, options, i, folder, err))
             return -1;
     }
     return 0;
@@ -95,27 +157,14 @@ static int add_change(struct bundling *bundling,
     return 0;
 }
 
-/* "https://host/team/app.git" becomes "app", with a number to be unique. */
-static char *bundle_name(const char *repo, size_t number)
-{
-    const char *slash = strrchr(repo, '/');
-    CLEANUP(mem_free) char *last = mem_string(slash ? slash + 1 : repo);
-    CLEANUP(mem_free) char *stem = NULL;
-    size_t length = strlen(last);
-
-    if (length > 4 && !strcmp(last + length - 4, ".git"))
-        last[length - 4] = '\0';
-    stem = mem_format("%04zu-%.*s", number, NAME_MAX_BYTES / 2, last);
-    return file_name(stem, ".bundle");
-}
-
 /* Those of the repository of task `first`, which is its first. */
-static int write_bundle(struct bundling *bundling, size_t first, size_t number,
-                        int folder, const char *objects, struct error *err)
+static int write_bundle(struct bundling *bundling, size_t first, int folder,
+                        const char *objects, struct error *err)
 {
     const struct run_outcome *outcome = bundling->outcome;
     const char *repo = outcome->tasks[first]->repo;
-    CLEANUP(mem_free) char *name = bundle_name(repo, number);
+    CLEANUP(mem_free) char *stem = repository_name(outcome, first);
+    CLEANUP(mem_free) char *name = mem_format("%s.bundle", stem);
     CLEANUP(buffer_free) struct buffer out = {0};
 
     bundling->count = 0;
@@ -132,28 +181,16 @@ static int write_bundle(struct bundling *bundling, size_t first, size_t number,
     return file_replace(folder, name, buffer_span(&out), err);
 }
 
-static bool is_first(const struct run_outcome *outcome, size_t at)
-{
-    if (!mail_is_patch(outcome->tasks[at]))
-        return false;
-    for (size_t i = 0; i < at; i++) {
-        if (mail_is_patch(outcome->tasks[i]) &&
-            !strcmp(outcome->tasks[i]->repo, outcome->tasks[at]->repo))
-            return false;
-    }
-    return true;
-}
-
 static int write_all(struct bundling *bundling, int folder, const char *objects,
                      struct error *err)
 {
-    size_t number = 0;
+    const struct run_outcome *outcome = bundling->outcome;
     int status = 0;
 
-    for (size_t i = 0; !status && i < bundling->outcome->task_count; i++) {
-        if (!is_first(bundling->outcome, i))
+    for (size_t i = 0; !status && i < outcome->task_count; i++) {
+        if (!mail_is_patch(outcome->tasks[i]) || first_of(outcome, i) != i)
             continue;
-        status = write_bundle(bundling, i, ++number, folder, objects, err);
+        status = write_bundle(bundling, i, folder, objects, err);
         arena_free(&bundling->arena);
     }
     return status;
@@ -213,6 +250,23 @@ const struct report_folder *report_folder_find(const char *name)
     return NULL;
 }
 
+static bool is_empty(int folder)
+{
+    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+    const struct dirent *entry;
+    bool empty = true;
+
+    if (!stream) {
+        fd_reset(&copy);
+        return false;
+    }
+    while (empty && (entry = readdir(stream)))
+        empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
+    closedir(stream);
+    return empty;
+}
+
 int report_folder_write(const struct report_folder *report, int dirfd,
                         const char *path, const struct run_outcome *outcome,
                         const struct report_options *options,
@@ -225,5 +279,11 @@ int report_folder_write(const struct report_folder *report, int dirfd,
     folder = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
         return error_set_errno(err, ERROR_IO, errno, "%s", path);
+    if (!is_empty(folder)) {
+        error_set(err, ERROR_USAGE, "report '%s': %s is not empty",
+                  report->name, path);
+        return error_hint(err, "files of an earlier report would be taken for "
+                               "this one's: name a new folder");
+    }
     return report->write(outcome, options, cache, folder, err);
 }

@@ -20,7 +20,8 @@ const struct report_folder *report_folder_find(const char *name);
 const struct report_folder *report_folder_at(size_t index);
 
 /* Makes the folder `path` (relative to dirfd) and writes the report into it.
- * Errors: ERROR_IO, and those of bundle_make. */
+ * Errors: ERROR_USAGE when there is something in it, ERROR_IO, and those of
+ * bundle_make. */
 int report_folder_write(const struct report_folder *report, int dirfd,
                         const char *path, const struct run_outcome *outcome,
                         const struct report_options *options,

@@ -150,6 +150,19 @@ static const char *split_report(const char *text, char **format)
     return equals ? equals + 1 : NULL;
 }
 
+/* A run is not to find out at its end that a report has no place. */
+static int check_place(const char *path, struct error *err)
+{
+    const char *slash = strrchr(path, '/');
+    CLEANUP(mem_free)
+    char *folder =
+        slash ? mem_bytes(path, (size_t)(slash - path) + 1) : mem_string(".");
+
+    if (access(folder, W_OK | X_OK))
+        return error_set_errno(err, ERROR_USAGE, errno, "--report: %s", folder);
+    return 0;
+}
+
 int reports_check(const struct options *options, struct error *err)
 {
     for (size_t i = 0; i < options->reports.count; i++) {
@@ -162,6 +175,8 @@ int reports_check(const struct options *options, struct error *err)
         if (path && !*path)
             return error_set(err, ERROR_USAGE, "--report: '%s=' names no file",
                              format);
+        if (path && !folder && check_place(path, err))
+            return -1;
         if (!path && folder && options->command == COMMAND_REPORT)
             return error_set(err, ERROR_USAGE,
                              "--report: '%s' is a folder: %s=FOLDER", format,
@@ -199,6 +214,16 @@ static int write_folder(const struct reporting *reporting, const char *format,
                                reporting->outcome, &reporting->how, cache, err);
 }
 
+static int remove_folder(const struct run_directory *directory,
+                         const char *format, struct error *err)
+{
+    CLEANUP(fd_close)
+    int reports = openat(directory->fd, "reports",
+                         O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    return reports < 0 ? 0 : file_remove_tree(reports, format, err);
+}
+
 /* To `path`, or into the run directory when that is NULL. */
 static int write_report(const struct reporting *reporting,
                         const struct run_directory *directory,
@@ -209,6 +234,9 @@ static int write_report(const struct reporting *reporting,
 
     if (report_folder_find(format)) {
         name = mem_format("reports/%s", format);
+        /* Its own one is made anew; another's is the user's. */
+        if (!path && remove_folder(directory, format, err))
+            return -1;
         return write_folder(reporting, format, path ? AT_FDCWD : directory->fd,
                             path ? path : name, err);
     }
@@ -313,12 +341,13 @@ int reports_finish(const struct options *options,
         return report_failure(err);
     }
     reporting.cache = cache;
-    if (write_reports(&reporting, directory, err) ||
-        print_table(&reporting, directory, err) ||
+    status = outcome_exit(&outcome).status;
+    /* Whatever becomes of a report, the table says what the run did. */
+    if (write_reports(&reporting, directory, err))
+        status = report_failure(err);
+    if (print_table(&reporting, directory, err) ||
         tell_ci(&reporting, directory->path, err))
         status = report_failure(err);
-    else
-        status = outcome_exit(&outcome).status;
     send_telemetry(&reporting);
     reporting_end(&reporting);
     outcome_free(&outcome);

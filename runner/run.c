@@ -31,9 +31,14 @@ int check_command(const struct options *options)
 
     for (size_t i = 0; !status && i < plan.count; i++)
         printf("%s\n", plan.tasks[i].id);
-    if (!status)
+    if (!status) {
+        struct error ignored;
+
+        if (!repositories_start(&ignored))
+            load_look_at_repositories(&plan);
         fprintf(stderr, "%zu task%s, no problems\n", plan.count,
                 plan.count == 1 ? "" : "s");
+    }
     plan_free(&plan);
     return status;
 }
@@ -327,8 +332,11 @@ static int run_plan(const struct options *options, const struct plan *plan,
     secrets_add_environment(secrets, environ);
     wipe_keys(plan);
     block_signals();
-    if (models_start(&err) || repositories_start(&err) ||
-        prepare_directory(options, &supervision, &before, &err) ||
+    if (models_start(&err) || repositories_start(&err))
+        return report_failure(&err);
+    if (!options->resume && options->verbosity != PROGRESS_QUIET)
+        load_look_at_repositories(plan);
+    if (prepare_directory(options, &supervision, &before, &err) ||
         prepare_cache(options, &supervision, &cache, &err))
         return report_failure(&err);
     supervision.cache = &cache;

@@ -391,7 +391,7 @@ static int tell(const struct options *options,
 
     if (!show.task) {
         error_set(err, ERROR_USAGE, "the run has no task '%s'", id);
-        return error_hint(err, "'nightjar status %s' lists its tasks",
+        return error_hint(err, "'nightjar report %s' lists its tasks",
                           directory);
     }
     buffer_init(&show.out, TEXT_BYTES_MAX);

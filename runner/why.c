@@ -93,6 +93,8 @@ int why_command(const struct options *options)
     }
     if (!tell(buffer_span(&journal), task, &text)) {
         error_set(&err, ERROR_USAGE, "the run has no task '%s'", task);
+        error_hint(&err, "'nightjar report %s' lists its tasks",
+                   options->arguments.items[0]);
         print_error(&err);
         return STATUS_USAGE;
     }

@@ -141,6 +141,12 @@ static int fetch_failed(struct fetching *fetching, int status, const char *what,
     if (request->url[0] == '/' && access(request->url, F_OK))
         return error_set_errno(err, ERROR_REPOSITORY, errno, "%s",
                                request->url);
+    if (request->url[0] == '/' && !fetching->connected) {
+        error_set(err, ERROR_REPOSITORY, "%s: is no git repository",
+                  request->url);
+        return error_hint(err, "'repo' names one, or 'git init' and 'git "
+                               "commit' make one of it");
+    }
     fetching->ours = fetching->connected && is_ours(status);
     git_fail(err, "%s %s%s%s", what, request->url, request->ref ? " " : "",
              request->ref ? request->ref : "");
@@ -245,8 +251,11 @@ static int fetch_commit(struct mirror *mirror, struct fetching *fetching,
     if (!is_commit_name(request->ref)) {
         error_set(err, ERROR_REPOSITORY, "%s: ref '%s' not found", request->url,
                   request->ref ? request->ref : "HEAD");
-        return error_hint(err, "name a branch, a tag or a commit that the "
-                               "repository has");
+        return request->ref
+                   ? error_hint(err, "name a branch, a tag or a commit that "
+                                     "the repository has")
+                   : error_hint(err, "it has no commit yet: 'git commit' "
+                                     "first");
     }
     if (fetch_every(fetching, remote, callbacks, err))
         return -1;

@@ -132,7 +132,8 @@ static void run_finished(struct event_subject *subject, const cJSON *event)
     run->finished = true;
     run->finished_at = member_time(subject->arena, event);
     run->ended_ms = member_ms(event);
-    run->duration_ms = member_amount(event, "duration_ms");
+    /* Of a run that was gone on with, each part adds its time. */
+    event_add(&run->duration_ms, member_amount(event, "duration_ms"));
     run->recorded = (struct exit_status){
         .status = status < 256 ? (int)status : 255,
         .name = member_text(subject->arena, event, "exit_name"),

@@ -152,7 +152,9 @@ with Provider(model) as provider:
     equal([os.path.exists(os.path.join(repo, path))
            for path in out["patches"].split("\n")], [True], "and the patch")
     ok(os.path.exists(os.path.join(repo, "out.sarif")) and
-       len(os.listdir(os.path.join(repo, "out/reports/patches"))) == 1,
+       os.listdir(os.path.join(repo, "out/reports/patches/app")) ==
+       ["0001-task-one.patch"] or os.listdir(os.path.join(
+           repo, "out/reports/patches/app")) == ["0001-task.patch"],
        "further reports")
     ok("✅ **1 passed**" in job.summary and "grep" not in job.summary,
        "the summary", job.summary)

@@ -53,10 +53,11 @@ base = git("rev-parse", "HEAD", cwd=repo)
 base = (base if isinstance(base, str) else subprocess.run(
     ["git", "rev-parse", "HEAD"], cwd=repo, capture_output=True,
     text=True).stdout).strip()
-mails = sorted(os.listdir(os.path.join(run.out, "reports", "patches")))
+PATCHES = os.path.join(run.out, "reports", "patches", "app")
+mails = sorted(os.listdir(PATCHES))
 equal(len(mails), len(COMMANDS), "a mail for each")
 bundles = os.listdir(os.path.join(run.out, "reports", "bundles"))
-equal(bundles, ["0001-app.bundle"], "one bundle for the repository")
+equal(bundles, ["app.bundle"], "one bundle for the repository")
 clone = os.path.join(FOLDER, "clone")
 GIT = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": FOLDER,
        "GIT_COMMITTER_NAME": "C", "GIT_COMMITTER_EMAIL": "c@example.org"}
@@ -81,7 +82,7 @@ for name, mail in zip(COMMANDS, mails):
     result = run_git("apply", "--index", path)
     wanted = run_git("write-tree").stdout
     run_git("reset", "-q", "--hard", base)
-    result = run_git("am", "-q", os.path.join(run.out, "reports/patches", mail))
+    result = run_git("am", "-q", os.path.join(PATCHES, mail))
     ok(result.returncode == 0, f"{name}: git am takes it", result.stdout)
     got = run_git("rev-parse", "HEAD^{tree}").stdout
     equal(got, wanted, f"{name}: and makes what the patch makes")
@@ -105,11 +106,20 @@ with open(box, "wb") as file:
 result = run_git("mailsplit", f"-o{FOLDER}", box)
 equal(result.stdout.strip(), str(len(COMMANDS)).encode(), "all in one mailbox")
 
+# ---- a folder is a report's own -------------------------------------------------
+mixed = os.path.join(FOLDER, "mixed")
+report(run.out, "--report", f"patches={mixed}")
+result = subprocess.run([NIGHTJAR, "report", run.out, "--report",
+                         f"patches={mixed}"], env=GIT, capture_output=True,
+                        text=True)
+ok(result.returncode == 2 and "is not empty" in result.stderr,
+   "one with something in it is not written to", result.stderr)
+
 # ---- what cannot be had is told -------------------------------------------------
 os.remove(os.path.join(run.out, "tasks", "mode", "patch.diff"))
 for format_ in ("mail", "patches", "bundles"):
     result = subprocess.run([NIGHTJAR, "report", run.out, "--report",
-                             f"{format_}={FOLDER}/none"], env=GIT,
+                             f"{format_}={FOLDER}/none-{format_}"], env=GIT,
                             capture_output=True, text=True)
     ok(result.returncode == 3 and "mode: its patch" in result.stderr,
        f"{format_}: a patch that is gone", result.stderr)

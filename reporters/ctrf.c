@@ -157,7 +157,7 @@ int report_ctrf(const struct run_outcome *outcome,
     json_key(json, "tool");
     json_object(json);
     json_member_string(json, "name", "nightjar");
-    json_member_string(json, "version", outcome->version);
+    clean_member(json, "version", outcome->version, MESSAGE_MAX);
     json_end(json);
     write_summary(&ctrf, outcome);
     json_key(json, "tests");

@@ -133,6 +133,9 @@ static void begin_hunk(struct reading *reading, struct span line)
 
 static void mark(struct diff_file *file, int64_t line)
 {
+    /* No reader of places knows larger ones. */
+    if (line > DIFF_LINE_MAX)
+        return;
     if (line < 1)
         line = 1;
     if (!file->first_line)

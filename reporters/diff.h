@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 
 #define DIFF_FILES_MAX 100000
+#define DIFF_LINE_MAX 100000000 /* places behind it are left out */
 
 struct diff_file {
     const char *path;   /* after the change; unquoted, "" if it has none */

@@ -273,7 +273,8 @@
   document.querySelector(".controls").hidden = false;
   document.documentElement.dataset.ready = "true";
   filter();
-  const wanted = decodeURIComponent(location.hash.slice(1));
+  let wanted = "";
+  try { wanted = decodeURIComponent(location.hash.slice(1)); } catch { /* no task's name */ }
   const target = wanted && rows.find((row) => row.dataset.t === wanted);
   if (target) {
     const button = target.querySelector("th button");

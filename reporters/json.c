@@ -3,7 +3,8 @@
  * Described by docs/report.schema.json; `version` there grows when a member
  * changes its meaning or goes away, not when one is added. Compact JSON with a
  * line for each task, so that the file can be read by lines too. Texts are as
- * in the journal: who shows them has to make them safe. */
+ * in the journal: who shows them has to make them safe; as bytes of a log,
+ * nothing in the file is obeyed. */
 #include "base/json.h"
 #include "base/memory.h"
 #include "reporters/reporter.h"
@@ -372,14 +373,46 @@ static void write_journal(struct json *json, const struct run_outcome *outcome)
     json_end(json);
 }
 
+/* In JSON an escape says the same: what runners and terminals obey in a log,
+ * should it be printed there, is written as one. Nothing outside of strings
+ * holds these characters. */
+static bool add_quiet(struct buffer *out, struct span text)
+{
+    static const char *const words[] = {"#[", "#vso[", "#teamcity["};
+    size_t from = 0;
+
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+        bool c1 = byte == 0xC2 && i + 1 < text.length &&
+                  (unsigned char)text.data[i + 1] < 0xA0;
+        bool word = false;
+
+        for (size_t w = 0; byte == '#' && w < ARRAY_LENGTH(words); w++)
+            word = word || (text.length - i - 1 >= strlen(words[w]) &&
+                            !strncasecmp(text.data + i + 1, words[w],
+                                         strlen(words[w])));
+        if (!c1 && !word && byte != 0x7F)
+            continue;
+        if (buffer_add(out, text.data + from, i - from) ||
+            buffer_addf(out, "\\u%04x",
+                        c1 ? (unsigned char)text.data[i + 1] : byte))
+            return false;
+        i += c1;
+        from = i + 1;
+    }
+    return !buffer_add(out, text.data + from, text.length - from);
+}
+
 int report_json(const struct run_outcome *outcome,
                 const struct report_options *options, struct buffer *out,
                 struct error *err)
 {
-    struct json json = json_to(out);
+    CLEANUP(buffer_free) struct buffer text = {0};
+    struct json json = json_to(&text);
     bool full = false;
 
     (void)options;
+    buffer_init(&text, out->maximum);
     json_object(&json);
     json_member_string(&json, "format", "nightjar-report");
     json_member_int(&json, "version", REPORT_VERSION);
@@ -394,11 +427,12 @@ int report_json(const struct run_outcome *outcome,
     json_array(&json);
     for (size_t i = 0; i < outcome->task_count; i++) {
         /* The line break comes before the writer's comma. */
-        full = buffer_add_byte(out, '\n') || full;
+        full = buffer_add_byte(&text, '\n') || full;
         write_task(&json, outcome->tasks[i]);
     }
     json_end(&json);
     json_end(&json);
-    full = buffer_add_byte(out, '\n') || full;
+    full = buffer_add_byte(&text, '\n') || full;
+    full = !add_quiet(out, buffer_span(&text)) || full;
     return report_done(full || json.full, "json", out, err);
 }

@@ -8,8 +8,10 @@
  * What the agent said is indented: git takes "---", "diff -" and "Index:" at
  * the start of a line for the patch, and a last paragraph of "Name: value" for
  * trailers. A patch with carriage returns is sent as base64, which git
- * decodes without losing them; the lines of others are as they are. Formats:
+ * decodes without losing them, and so is one with lines that a mailbox would
+ * take for its own; the lines of others are as they are. Formats:
  * mbox as git-mailsplit reads it, RFC 5322, RFC 2047. */
+#include <ctype.h>
 #include <inttypes.h>
 #include <time.h>
 
@@ -121,6 +123,42 @@ static void add_trailer(struct buffer *out, const char *name, const char *value)
         buffer_addf(out, "%s: %s\n", name, line);
 }
 
+/* What forges obey in the message of a commit: words that keep checks from
+ * running, issues to close, people to call. A blank takes them apart. */
+static bool is_obeyed(const char *text, size_t at)
+{
+    static const char *const words[] = {
+        "[skip ",        "[ci skip", "[no ci",          "[no-ci",
+        "[actions skip", "[action",  "***no_ci",        "skip-checks:",
+        "/issues/",      "/pull/",   "/merge_requests/"};
+    bool word_before = at && (isalnum((unsigned char)text[at - 1]) != 0);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
+        if (!strncasecmp(text + at, words[i], strlen(words[i])))
+            return true;
+    }
+    if (!strncasecmp(text + at, "gh-", 3) &&
+        isdigit((unsigned char)text[at + 3]))
+        return !word_before;
+    if (text[at] == '@')
+        return !word_before && text[at + 1] != ' ';
+    return (text[at] == '#' || text[at] == '!') &&
+           isdigit((unsigned char)text[at + 1]);
+}
+
+static char *disarm(const char *text)
+{
+    CLEANUP(buffer_free) struct buffer out = {0};
+
+    buffer_init(&out, strlen(text) * 2 + 1);
+    for (size_t i = 0; text[i]; i++) {
+        buffer_add_byte(&out, text[i]);
+        if (is_obeyed(text, i))
+            buffer_add_byte(&out, ' ');
+    }
+    return buffer_steal(&out);
+}
+
 /* What the agent said; empty if it said nothing. */
 static char *final_message(const struct report_options *options,
                            const struct outcome_task *task)
@@ -131,8 +169,8 @@ static char *final_message(const struct report_options *options,
     buffer_init(&text, FINAL_BYTES_MAX);
     if (report_read(options, task, "final.md", &text))
         return mem_string("");
-    clean = mem_bytes(text.data, strlen(text.data));
-    return clean_text(clean, FINAL_SHOWN_MAX);
+    clean = clean_text(text.data, FINAL_SHOWN_MAX);
+    return disarm(clean);
 }
 
 static void add_body(struct buffer *out, const struct run_outcome *outcome,
@@ -194,12 +232,31 @@ const char *mail_author(const struct report_options *options)
     return options->author ? options->author : AUTHOR;
 }
 
+/* What mail or git's reading of mailboxes would not leave as it is. */
+static bool needs_encoding(struct span patch)
+{
+    bool line_start = true;
+
+    for (size_t i = 0; i < patch.length; i++) {
+        size_t left = patch.length - i;
+        char byte = patch.data[i];
+
+        if (byte == '\r' || byte == '\0' ||
+            (line_start &&
+             ((left >= 5 && !memcmp(patch.data + i, "From ", 5)) ||
+              (left >= 2 && !memcmp(patch.data + i, ">F", 2)))))
+            return true;
+        line_start = byte == '\n';
+    }
+    return false;
+}
+
 /* Adds the message of a task. Returns -1 when something did not fit. */
 static int add_mail(struct buffer *out, const struct run_outcome *outcome,
                     const struct report_options *options,
                     const struct outcome_task *task, struct span patch)
 {
-    bool encode = memchr(patch.data, '\r', patch.length);
+    bool encode = needs_encoding(patch);
     CLEANUP(mem_free) char *said = final_message(options, task);
     CLEANUP(mem_free) char *subject = make_subject(task, said);
     CLEANUP(mem_free)
@@ -214,14 +271,15 @@ static int add_mail(struct buffer *out, const struct run_outcome *outcome,
     buffer_add_string(out, "Subject: [PATCH] ");
     add_header_text(out, subject);
     buffer_addf(out,
-                "\nMIME-Version: 1.0\n"
+                "\nX-Mailer: nightjar\nMIME-Version: 1.0\n"
                 "Content-Type: text/plain; charset=UTF-8\n"
                 "Content-Transfer-Encoding: %s\n\n",
                 encode ? "base64" : "8bit");
     add_body(&body, outcome, task, said);
     add_statistics(&body, patch);
     buffer_add_span(&body, patch);
-    buffer_addf(&body, "-- \nnightjar %s\n\n", outcome->version);
+    if (patch.length && patch.data[patch.length - 1] != '\n')
+        buffer_add_byte(&body, '\n');
     if (encode)
         add_encoded(out, buffer_span(&body));
     else

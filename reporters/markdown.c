@@ -97,7 +97,12 @@ static void put_code(struct markdown *markdown, const char *text, size_t most)
     for (const char *at = line; *at; at++) {
         char piece[] = {*at, '\0'};
 
-        put(markdown, *at == '|' && markdown->in_table ? "\\|" : piece);
+        /* "\\|" is an escaped backslash to some readers, and the bar ends the
+         * cell: a blank keeps the two apart. */
+        if (*at == '\\' && at[1] == '|' && markdown->in_table)
+            put(markdown, "\\ ");
+        else
+            put(markdown, *at == '|' && markdown->in_table ? "\\|" : piece);
     }
     put(markdown, padded ? " " : "");
     repeat(markdown, "`", ticks);

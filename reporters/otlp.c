@@ -6,6 +6,7 @@
 #include "reporters/clean.h"
 
 #define VALUE_MAX 4096
+#define TIME_MAX_MS (INT64_MAX / 1000000) /* in 64 bits of nanoseconds */
 #define RESOURCE_MAX 64 /* attributes that a variable may add */
 
 static void begin_attribute(struct json *json, const char *key)
@@ -58,6 +59,8 @@ void otlp_time(struct json *json, const char *key, int64_t ms)
 {
     char text[32];
 
+    if (ms > TIME_MAX_MS)
+        ms = TIME_MAX_MS;
     snprintf(text, sizeof(text), "%" PRId64 "%s", ms > 0 ? ms : 0,
              ms > 0 ? "000000" : "");
     json_member_string(json, key, text);

@@ -34,7 +34,8 @@ struct report_options {
     const char *service;     /* service.name; default "nightjar" */
     const char *resource;    /* "KEY=VALUE,…", percent-encoded */
     const char *traceparent; /* of what started the run: W3C Trace Context */
-    bool content;            /* also what calls and messages said */
+    bool fetch;   /* repositories that the cache does not have (bundles) */
+    bool content; /* also what calls and messages said */
 
     const char *repository; /* the only one whose files may be pointed at, for
                                readers that know no other; NULL: all */

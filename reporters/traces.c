@@ -53,9 +53,15 @@ static bool is_hex(const char *text, size_t length)
 /* "00-TRACE-SPAN-01" */
 static bool has_parent(const char *text)
 {
+    static const char zeros[] = "00000000000000000000000000000000";
+
     return text && strlen(text) >= 55 && is_hex(text, 2) && text[2] == '-' &&
            is_hex(text + 3, TRACE_DIGITS) && text[35] == '-' &&
-           is_hex(text + 36, SPAN_DIGITS) && text[52] == '-';
+           is_hex(text + 36, SPAN_DIGITS) && text[52] == '-' &&
+           strncmp(text, "ff", 2) != 0 &&
+           (strncmp(text, "00", 2) != 0 || strlen(text) == 55) &&
+           strncmp(text + 3, zeros, TRACE_DIGITS) != 0 &&
+           strncmp(text + 36, zeros, SPAN_DIGITS) != 0;
 }
 
 static void name_trace(struct traces *traces)

@@ -261,7 +261,8 @@ static void work(struct attempt *attempt)
         }
         if (!attempt_patch_acceptable(attempt, &violations))
             return;
-        proof = attempt->task->verify.count ? attempt_verify(attempt) : PROVEN;
+        proof = attempt->task->verify.count ? attempt_verify(attempt)
+                                            : attempt_apply(attempt);
     }
     if (proof == PROVEN)
         verdict_set(attempt->verdict, "passed",

@@ -48,6 +48,10 @@ bool attempt_patch_acceptable(struct attempt *attempt,
 
 enum proof { PROVEN, TRY_AGAIN, SETTLED };
 
+/* Whether the patch, of a task without checks, is one: applied as text it
+ * gives the agent's tree. SETTLED: the verdict is an error. */
+enum proof attempt_apply(struct attempt *attempt);
+
 /* Verifies. TRY_AGAIN: the agent has been told why it failed. */
 enum proof attempt_verify(struct attempt *attempt);
 

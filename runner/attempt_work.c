@@ -122,6 +122,7 @@ int attempt_make_patch(struct attempt *attempt, struct violations *violations,
     json_member_int(&event, "insertions", attempt->summary.added);
     json_member_int(&event, "deletions", attempt->summary.removed);
     json_member_int(&event, "bytes", (int64_t)attempt->patch.length);
+    json_member_string(&event, "tree", attempt->tree.hex);
     put_violations(&event, "violations", violations);
     put_violations(&event, "findings", &findings);
     link_send(attempt->link, &event);
@@ -175,24 +176,44 @@ static void note_verify(struct attempt *attempt, const struct checked *checked)
     link_send(attempt->link, &event);
 }
 
-/* The tree that the patch text itself gives, with the pinned paths as they
- * were: what is verified is what the user will apply. */
-static int tree_to_verify(struct attempt *attempt, struct object_id *tree,
-                          struct error *err)
+/* The tree that the patch text itself gives: the one that it was made from,
+ * or the text is none. */
+static int apply_patch(const struct attempt *attempt, struct object_id *tree,
+                       struct error *err)
 {
-    const struct mirror *mirror = attempt->request->mirror;
-    const struct strings *pin = &attempt->task->verify_pin;
-    struct object_id applied;
-
-    if (patch_apply_text(mirror, attempt->base, buffer_span(&attempt->patch),
-                         &applied, err))
+    if (patch_apply_text(attempt->request->mirror, attempt->base,
+                         buffer_span(&attempt->patch), tree, err))
         return -1;
-    if (strcmp(applied.hex, attempt->tree.hex) != 0)
+    if (strcmp(tree->hex, attempt->tree.hex) != 0)
         return error_set(err, ERROR_INTERNAL,
                          "the patch does not give the tree that it was made "
                          "from");
-    return snapshot_pin(mirror, applied, attempt->base, pin->items, pin->count,
-                        tree, err);
+    return 0;
+}
+
+enum proof attempt_apply(struct attempt *attempt)
+{
+    struct object_id tree;
+    struct error err;
+
+    if (!attempt->summary.count || !apply_patch(attempt, &tree, &err))
+        return PROVEN;
+    attempt_failed(attempt->request, &err, attempt->verdict);
+    return SETTLED;
+}
+
+/* That tree with the pinned paths as they were: what is verified is what the
+ * user will apply. */
+static int tree_to_verify(struct attempt *attempt, struct object_id *tree,
+                          struct error *err)
+{
+    const struct strings *pin = &attempt->task->verify_pin;
+    struct object_id applied;
+
+    if (apply_patch(attempt, &applied, err))
+        return -1;
+    return snapshot_pin(attempt->request->mirror, applied, attempt->base,
+                        pin->items, pin->count, tree, err);
 }
 
 static void tell_failure(struct attempt *attempt, const struct checked *checked)

@@ -7,15 +7,35 @@
 
 #define TEXT_BYTES_MAX ((size_t)8 << 20)
 
+/* Characters that YAML takes for line breaks or does not print. */
+static bool needs_escape(uint32_t code)
+{
+    return (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029 ||
+           code == 0xFEFF || code == 0xFFFE || code == 0xFFFF;
+}
+
 /* A JSON string is a YAML string in double quotes, so whatever the text is, it
  * stays a value. */
 static void put_value(struct buffer *out, const char *before, const char *text)
 {
-    struct json json = json_to(out);
+    CLEANUP(buffer_free) struct buffer value = {0};
+    struct json json = json_to(&value);
+    uint32_t code;
 
-    buffer_add_string(out, before);
+    buffer_init(&value, TEXT_BYTES_MAX);
     json_string(&json, text);
+    buffer_add_string(out, before);
+    for (size_t at = 0; at < value.length;) {
+        size_t taken = utf8_decode(value.data + at, value.length - at, &code);
+
+        if (needs_escape(code))
+            buffer_addf(out, "\\u%04x", (unsigned)code);
+        else
+            buffer_add(out, value.data + at, taken);
+        at += taken;
+    }
     buffer_add_byte(out, '\n');
+    out->dropped += value.dropped;
 }
 
 static void put_model(struct buffer *out, const struct options *options)

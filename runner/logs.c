@@ -255,7 +255,7 @@ int logs_command(const struct options *options)
 {
     const char *directory = options->arguments.items[0];
     CLEANUP(mem_free) char *path = mem_format("%s/journal.jsonl", directory);
-    CLEANUP(fd_close) int file = open(path, O_RDONLY | O_CLOEXEC);
+    CLEANUP(fd_close) int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct logs logs = {.task = options->arguments.items[1]};
     struct error err;
     int status;

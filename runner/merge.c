@@ -370,7 +370,7 @@ static int write_journal(struct merge *merge, struct run_directory *directory,
 static int copy_file(int from, int to, const char *name, struct error *err)
 {
     CLEANUP(fd_close)
-    int in = openat(from, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int in = openat(from, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     CLEANUP(fd_close)
     int out = openat(
         to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
@@ -390,17 +390,28 @@ static void folder_close(DIR **folder)
 static int copy_task(const struct merge *merge, const struct chosen *task,
                      const struct run_directory *directory, struct error *err)
 {
-    CLEANUP(mem_free)
-    char *path =
-        mem_format("%s/tasks/%s", merge->parts[task->part].path, task->id);
-    CLEANUP(folder_close) DIR *from = opendir(path);
+    const char *part = merge->parts[task->part].path;
+    CLEANUP(mem_free) char *path = mem_format("tasks/%s", task->id);
+    CLEANUP(fd_close)
+    int root = open(part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP(folder_close) DIR *from = NULL;
     CLEANUP(fd_close) int to = -1;
     struct dirent *entry;
+    /* A part comes from elsewhere: a link in it leads nowhere else. */
+    int folder =
+        root < 0 ? -1
+                 : file_open_beneath(root, path,
+                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 
-    if (!from)
+    if (folder < 0)
         return errno == ENOENT
                    ? 0
-                   : error_set_errno(err, ERROR_IO, errno, "%s", path);
+                   : error_set_errno(err, ERROR_IO, errno, "%s/%s", part, path);
+    from = fdopendir(folder);
+    if (!from) {
+        fd_reset(&folder);
+        return error_set_errno(err, ERROR_IO, errno, "%s/%s", part, path);
+    }
     to = run_directory_task(directory, task->id, err);
     if (to < 0)
         return -1;

@@ -100,6 +100,7 @@ struct options {
     const char *from;         /* of `estimate`: a run directory */
     const char *author;       /* of patches: "Name <mail>" */
     bool ci;                  /* tell GitHub Actions */
+    bool fetch;               /* repositories that a journal names */
     bool otlp;                /* send spans and metrics */
     bool no_pager;
     const char *prompt; /* these of `init` */

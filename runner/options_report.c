@@ -34,6 +34,14 @@ int apply_ci(struct options *options, const char *value, struct error *err)
     return 0;
 }
 
+int apply_fetch(struct options *options, const char *value, struct error *err)
+{
+    (void)value;
+    (void)err;
+    options->fetch = true;
+    return 0;
+}
+
 int apply_otlp(struct options *options, const char *value, struct error *err)
 {
     (void)value;

@@ -258,6 +258,11 @@ const struct option_text option_texts[] = {
      "Who made the patches, as in 'Name <mail>', in the reports mail, patches "
      "and bundles; default: nightjar <nightjar@localhost>.",
      apply_author},
+    {"--fetch", NULL, NULL, FOR(COMMAND_REPORT) | FOR(COMMAND_MERGE),
+     "For the report bundles: fetches what the cache of repositories does not "
+     "have, from where the run directory says. Only for run directories that "
+     "you trust.",
+     apply_fetch},
     {"--otlp", NULL, NULL, FOR(COMMAND_REPORT),
      "Sends spans and metrics to where the OTEL_ variables say. A run does so "
      "at its end by itself.",

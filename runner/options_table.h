@@ -30,6 +30,7 @@ int apply_report(struct options *, const char *, struct error *);
 int apply_from(struct options *, const char *, struct error *);
 int apply_author(struct options *, const char *, struct error *);
 int apply_ci(struct options *, const char *, struct error *);
+int apply_fetch(struct options *, const char *, struct error *);
 int apply_otlp(struct options *, const char *, struct error *);
 int apply_no_pager(struct options *, const char *, struct error *);
 int apply_prompt(struct options *, const char *, struct error *);

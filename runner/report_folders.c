@@ -126,8 +126,10 @@ struct bundling {
     const struct report_options *options;
     const struct cache *cache;
     struct arena arena;
+    bool fetch;
     struct bundle_change *changes;
     size_t count;
+    struct error first; /* of what was left out; ERROR_NONE: nothing */
 };
 
 static int add_change(struct bundling *bundling,
@@ -149,6 +151,7 @@ static int add_change(struct bundling *bundling,
     *change = (struct bundle_change){
         .name = task->id,
         .commit = task->commit,
+        .tree = task->patch->tree,
         .patch = {arena_bytes(&bundling->arena, patch.data, patch.length),
                   patch.length},
         .message = arena_string(&bundling->arena, message.data),
@@ -166,6 +169,10 @@ static int write_bundle(struct bundling *bundling, size_t first, int folder,
     CLEANUP(mem_free) char *stem = repository_name(outcome, first);
     CLEANUP(mem_free) char *name = mem_format("%s.bundle", stem);
     CLEANUP(buffer_free) struct buffer out = {0};
+    const struct bundle_request request = {.cache = bundling->cache,
+                                           .url = repo,
+                                           .folder = objects,
+                                           .fetch = bundling->fetch};
 
     bundling->count = 0;
     for (size_t i = first; i < outcome->task_count; i++) {
@@ -175,10 +182,14 @@ static int write_bundle(struct bundling *bundling, size_t first, int folder,
             return -1;
     }
     buffer_init(&out, MAIL_BYTES_MAX);
-    if (bundle_make(bundling->cache, repo, bundling->changes, bundling->count,
-                    objects, &out, err))
-        return error_context(err, "%s", repo);
-    return file_replace(folder, name, buffer_span(&out), err);
+    if (bundle_make(&request, bundling->changes, &bundling->count, &out, err)) {
+        error_context(err, "report 'bundles': %s", repo);
+        /* The others are written all the same. */
+        if (bundling->first.kind == ERROR_NONE)
+            bundling->first = *err;
+    }
+    return bundling->count ? file_replace(folder, name, buffer_span(&out), err)
+                           : 0;
 }
 
 static int write_all(struct bundling *bundling, int folder, const char *objects,
@@ -211,6 +222,7 @@ static int write_bundles(const struct run_outcome *outcome,
     struct bundling bundling = {.outcome = outcome,
                                 .options = options,
                                 .cache = cache,
+                                .fetch = options->fetch,
                                 .changes = changes};
     struct error ignored;
     int status;
@@ -222,7 +234,13 @@ static int write_bundles(const struct run_outcome *outcome,
         return error_set_errno(err, ERROR_IO, errno, "%s", objects);
     status = write_all(&bundling, folder, objects, err);
     file_remove_tree(AT_FDCWD, objects, &ignored);
-    return status;
+    if (status || bundling.first.kind == ERROR_NONE)
+        return status;
+    *err = bundling.first;
+    return err->kind == ERROR_USAGE && !*err->hint
+               ? error_hint(err, "--fetch fetches what the run directory names "
+                                 "as its repositories")
+               : -1;
 }
 
 /* ---- both -------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -65,8 +66,11 @@ static int read_artifact(void *context, const char *path, struct buffer *out)
     int file = file_open_beneath(reporting->folder, path,
                                  O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0);
     struct error ignored;
+    struct stat about;
 
-    return file < 0 ? -1 : file_read_fd(file, out, &ignored);
+    return file < 0 || fstat(file, &about) || !S_ISREG(about.st_mode)
+               ? -1
+               : file_read_fd(file, out, &ignored);
 }
 
 static bool wants_color(const struct options *options)
@@ -99,6 +103,8 @@ static int reporting_begin(struct reporting *reporting,
         .context = reporting,
         .directory = directory,
         .author = options->author,
+        /* A run has fetched them already; a run directory may say anything. */
+        .fetch = options->fetch || options->command == COMMAND_RUN,
         .service =
             is_set("OTEL_SERVICE_NAME") ? getenv("OTEL_SERVICE_NAME") : NULL,
         .resource = getenv("OTEL_RESOURCE_ATTRIBUTES"),

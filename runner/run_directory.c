@@ -193,7 +193,7 @@ int run_directory_read_journal(const char *path, struct buffer *out,
 bool run_directory_is_at_work(const char *path)
 {
     CLEANUP(mem_free) char *journal = mem_format("%s/journal.jsonl", path);
-    CLEANUP(fd_close) int fd = open(journal, O_RDONLY | O_CLOEXEC);
+    CLEANUP(fd_close) int fd = open(journal, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
 }

@@ -116,7 +116,11 @@ static void show_message(struct show *show, const cJSON *item)
     if (!strncmp(text.data, "<environment_context>", 21) &&
         show->options->verbosity != PROGRESS_VERBOSE)
         return;
-    title(show, agent ? "\x1b[1;36m" : "\x1b[1;33m", agent ? "agent" : role);
+    title(show, agent ? "\x1b[1;36m" : "\x1b[1;33m",
+          agent                        ? "agent"
+          : !strcmp(role, "user")      ? "user"
+          : !strcmp(role, "developer") ? "developer"
+                                       : "message");
     put(show, "\n");
     block(show, text.data);
     put(show, "\n");

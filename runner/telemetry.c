@@ -82,9 +82,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
 {
     struct exchange *exchange = context;
 
-    /* The start of it is enough; the rest is read and dropped. */
-    buffer_add(&exchange->answer, data, size * count);
-    return size * count;
+    /* More than that is no collector's answer: curl ends the transfer. */
+    return buffer_add(&exchange->answer, data, size * count) ? 0 : size * count;
 }
 
 static int header(struct exchange *exchange, const char *line)
@@ -186,8 +185,14 @@ static int post(struct exchange *exchange, struct span body, struct error *err)
         status = 0;
         buffer_clear(&exchange->answer);
         result = curl_easy_perform(curl);
-        if (!result)
+        /* An answer that was too long is one all the same. */
+        if (!result || result == CURLE_WRITE_ERROR)
             curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+        if (result == CURLE_URL_MALFORMAT ||
+            result == CURLE_UNSUPPORTED_PROTOCOL)
+            return error_set(err, ERROR_USAGE,
+                             "OTEL_EXPORTER_OTLP_ENDPOINT: %s",
+                             curl_easy_strerror(result));
         if (status >= 200 && status < 300)
             return 0;
         if (!may_try_again(status))

@@ -1,5 +1,8 @@
 #include "tasks/bundle.h"
 
+#include <ctype.h>
+#include <search.h>
+
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -13,6 +16,7 @@ struct making {
     const struct cache *cache;
     const char *url;
     const char *folder;
+    bool fetch;
     struct mirror *mirror; /* of the last change; the cache keeps one for all */
     git_oid *bases;
     git_oid *commits;
@@ -45,16 +49,21 @@ static int take_mirror(struct making *making, const char *commit,
 {
     struct mirror_request request = {.url = making->url,
                                      .ref = commit,
+                                     .only_kept = !making->fetch,
                                      .cache = making->cache,
                                      .fetch_ms = FETCH_MS,
                                      .deadline = clock_deadline(FETCH_MS)};
     bool fetched;
 
-    mirror_close(making->mirror);
-    making->mirror = NULL;
-    if (mirror_take(&request, &making->mirror, &fetched, err))
+    CLEANUP(mirror_cleanup) struct mirror *mirror = NULL;
+
+    /* The one before stays when this one cannot be had. */
+    if (mirror_take(&request, &mirror, &fetched, err) ||
+        mirror_write_to(mirror, making->folder, err))
         return -1;
-    return mirror_write_to(making->mirror, making->folder, err);
+    mirror_close(making->mirror);
+    making->mirror = STEAL(mirror);
+    return 0;
 }
 
 /* "Name <mail>"; anything else is the name. */
@@ -77,6 +86,49 @@ static int make_signature(git_signature **signature,
     return 0;
 }
 
+/* A commit is what was verified, or it is none. */
+static int check_tree(const struct bundle_change *change, struct object_id tree,
+                      struct error *err)
+{
+    if (!*change->tree || !strcmp(change->tree, tree.hex))
+        return 0;
+    return error_set(err, ERROR_REPOSITORY,
+                     "its patch gives another tree than the one that the run "
+                     "has checked");
+}
+
+/* What the binary parts of a patch unpack to, as they say themselves. */
+static size_t unpacked_bytes(struct span patch)
+{
+    static const char *const heads[] = {"literal ", "delta "};
+    size_t sum = 0;
+
+    while (patch.length) {
+        const char *end = memchr(patch.data, '\n', patch.length);
+        size_t length = end ? (size_t)(end - patch.data) + 1 : patch.length;
+
+        for (size_t i = 0; i < ARRAY_LENGTH(heads); i++) {
+            size_t head = strlen(heads[i]);
+
+            if (length <= head || memcmp(patch.data, heads[i], head) != 0)
+                continue;
+            for (size_t value = 0;
+                 head < length && isdigit((unsigned char)patch.data[head]);
+                 head++) {
+                size_t before = value;
+
+                value = value * 10 + (size_t)(patch.data[head] - '0');
+                if (value > PATCH_BYTES_MAX)
+                    return SIZE_MAX;
+                sum += value - before;
+            }
+        }
+        patch.data += length;
+        patch.length -= length;
+    }
+    return sum;
+}
+
 static int make_commit(struct making *making,
                        const struct bundle_change *change, size_t at,
                        struct error *err)
@@ -88,11 +140,16 @@ static int make_commit(struct making *making,
     struct object_id base;
     struct object_id id;
 
+    if (unpacked_bytes(change->patch) > PATCH_BYTES_MAX)
+        return error_set(err, ERROR_REPOSITORY,
+                         "the patch's binary files are larger than %zu bytes",
+                         PATCH_BYTES_MAX);
     if (take_mirror(making, change->commit, err))
         return -1;
     repository = making->mirror->repository;
     base = mirror_commit(making->mirror);
     if (patch_apply_text(making->mirror, base, change->patch, &id, err) ||
+        check_tree(change, id, err) ||
         git_find_tree(repository, id, &tree, err) ||
         object_id_parse(base, &making->bases[at], err) ||
         make_signature(&author, change, err))
@@ -107,40 +164,78 @@ static int make_commit(struct making *making,
 /* ---- the file ---------------------------------------------------------- */
 
 /* What git-check-ref-format(1) allows, and no more than that. */
-static void add_name(struct buffer *out, const char *name)
+static char *branch_name(const char *name)
 {
-    bool dot = true; /* none at the start, nor two in a row */
+    size_t length = strnlen(name, NAME_MAX_BYTES);
+    char *out = mem_bytes(name, length);
 
-    for (size_t i = 0; name[i] && i < NAME_MAX_BYTES; i++) {
-        bool plain = (name[i] >= 'a' && name[i] <= 'z') ||
-                     (name[i] >= 'A' && name[i] <= 'Z') ||
-                     (name[i] >= '0' && name[i] <= '9') || name[i] == '_';
-        bool fine = plain || (name[i] == '.' && !dot && name[i + 1]);
+    for (size_t i = 0; i < length; i++) {
+        bool plain = (out[i] >= 'a' && out[i] <= 'z') ||
+                     (out[i] >= 'A' && out[i] <= 'Z') ||
+                     (out[i] >= '0' && out[i] <= '9') || out[i] == '_';
+        bool dot = out[i] == '.' && i && out[i - 1] != '.' && i + 1 < length;
 
-        buffer_add_byte(out, fine ? name[i] : '-');
-        dot = name[i] == '.';
+        if (!plain && !dot)
+            out[i] = '-';
     }
+    if (length >= 5 && !strcmp(out + length - 5, ".lock"))
+        out[length - 5] = '-';
+    return out;
+}
+
+struct used_name {
+    const char *name; /* must be first */
+    size_t next;      /* number to try for the next one of that name */
+};
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void keep(void *node)
+{
+    (void)node; /* in the arena */
+}
+
+/* The node of that name, made if there is none. */
+static struct used_name *use_name(struct arena *arena, void **root,
+                                  const char *name, bool *is_new)
+{
+    struct used_name *made = arena_alloc(arena, sizeof(*made));
+    struct used_name *const *found;
+
+    made->name = arena_string(arena, name);
+    made->next = 2;
+    found = (struct used_name *const *)tsearch(made, root, compare_names);
+    if (!found)
+        _exit(MEMORY_EXIT_STATUS); /* as base/memory.h does */
+    *is_new = *found == made;
+    return *found;
 }
 
 /* A name for each branch, none of them twice. */
-static char **branch_names(struct arena *arena,
-                           const struct bundle_change *changes, size_t count)
+static const char **branch_names(struct arena *arena,
+                                 const struct bundle_change *changes,
+                                 size_t count)
 {
-    char **names = arena_array(arena, count, sizeof(*names));
+    const char **names = arena_array(arena, count, sizeof(*names));
+    void *root = NULL;
 
     for (size_t i = 0; i < count; i++) {
-        CLEANUP(buffer_free) struct buffer name = {0};
+        CLEANUP(mem_free) char *plain = branch_name(changes[i].name);
+        bool is_new;
+        struct used_name *used = use_name(arena, &root, plain, &is_new);
 
-        buffer_init(&name, 2 * NAME_MAX_BYTES);
-        add_name(&name, changes[i].name);
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(names[j], name.data) != 0)
-                continue;
-            buffer_add_string(&name, "-again");
-            j = SIZE_MAX; /* then look at all of them once more */
+        names[i] = used->name;
+        while (!is_new) {
+            CLEANUP(mem_free)
+            char *numbered = mem_format("%s-%zu", plain, used->next++);
+
+            names[i] = use_name(arena, &root, numbered, &is_new)->name;
         }
-        names[i] = arena_string(arena, name.data);
     }
+    tdestroy(root, keep);
     return names;
 }
 
@@ -158,7 +253,7 @@ static void add_header(const struct making *making,
                        struct buffer *out)
 {
     struct arena arena = {0};
-    char **names = branch_names(&arena, changes, count);
+    const char **names = branch_names(&arena, changes, count);
 
     buffer_add_string(out, "# v2 git bundle\n");
     for (size_t i = 0; i < count; i++) {
@@ -201,27 +296,43 @@ static int add_pack(const struct making *making, size_t count,
     return status;
 }
 
-int bundle_make(const struct cache *cache, const char *url,
-                const struct bundle_change *changes, size_t count,
-                const char *folder, struct buffer *out, struct error *err)
+int bundle_make(const struct bundle_request *request,
+                struct bundle_change *changes, size_t *count,
+                struct buffer *out, struct error *err)
 {
-    CLEANUP(mem_free) git_oid *bases = mem_array(count, sizeof(*bases));
-    CLEANUP(mem_free) git_oid *commits = mem_array(count, sizeof(*commits));
-    struct making making = {.cache = cache,
-                            .url = url,
-                            .folder = folder,
+    CLEANUP(mem_free) git_oid *bases = mem_array(*count, sizeof(*bases));
+    CLEANUP(mem_free) git_oid *commits = mem_array(*count, sizeof(*commits));
+    struct making making = {.cache = request->cache,
+                            .url = request->url,
+                            .folder = request->folder,
+                            .fetch = request->fetch,
                             .bases = bases,
                             .commits = commits};
+    size_t made = 0;
     int status = 0;
 
-    for (size_t i = 0; !status && i < count; i++) {
-        status = make_commit(&making, &changes[i], i, err);
-        if (status)
-            error_context(err, "bundle: %s", changes[i].name);
+    for (size_t i = 0; i < *count; i++) {
+        struct error why;
+
+        changes[made] = changes[i];
+        if (!make_commit(&making, &changes[made], made, &why)) {
+            made++;
+        } else if (!status) {
+            error_context(&why, "%s", changes[made].name);
+            *err = why;
+            status = -1;
+        }
     }
-    if (!status && making.mirror) { /* there is one: count is not 0 */
-        add_header(&making, changes, count, out);
-        status = add_pack(&making, count, out, err);
+    *count = made;
+    if (made && making.mirror) {
+        struct error why;
+
+        add_header(&making, changes, made, out);
+        if (add_pack(&making, made, out, &why)) {
+            *err = why;
+            *count = 0;
+            status = -1;
+        }
     }
     mirror_close(making.mirror);
     return status;

@@ -15,18 +15,27 @@
 struct bundle_change {
     const char *name;    /* of the branch; what a name may not hold becomes - */
     const char *commit;  /* that the patch is for, in hexadecimal */
+    const char *tree;    /* that it must give; "": not known */
     struct span patch;   /* for `git apply` */
     const char *message; /* of the commit, UTF-8 */
     const char *author;  /* "Name <mail>" */
     int64_t time;        /* seconds since 1970 */
 };
 
-/* Adds the bundle of `count` (at least one) changes to the repository at `url`
- * as the cache has it; a commit that is not there is fetched. New objects go
- * to `folder`, which the caller removes. Errors: as mirror_take, and
- * ERROR_REPOSITORY when a patch does not apply. */
-int bundle_make(const struct cache *cache, const char *url,
-                const struct bundle_change *changes, size_t count,
-                const char *folder, struct buffer *out, struct error *err);
+struct bundle_request {
+    const struct cache *cache;
+    const char *url;    /* of the repository */
+    const char *folder; /* for new objects; the caller removes it */
+    bool fetch;         /* a commit that the cache does not have */
+};
+
+/* Adds the bundle of `*count` (at least one) changes. What cannot be made a
+ * commit is left out: *count is how many were, in front of `changes`, and the
+ * result is -1 with the first one's error although there is a bundle unless
+ * *count is 0. Errors: as mirror_take, and ERROR_REPOSITORY when a patch does
+ * not apply or gives another tree. */
+int bundle_make(const struct bundle_request *request,
+                struct bundle_change *changes, size_t *count,
+                struct buffer *out, struct error *err);
 
 #endif

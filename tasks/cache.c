@@ -353,6 +353,11 @@ int mirror_take(const struct mirror_request *request, struct mirror **mirror,
     if (open_entry(taken, request, err))
         return -1;
     if (attach_if_there(taken) || !pin_known(taken, request)) {
+        if (request->only_kept)
+            return error_set(err, ERROR_USAGE,
+                             "%s: commit %s is not in the cache of "
+                             "repositories",
+                             request->url, request->ref);
         lock = mem_format("%s/lock", taken->entry);
         lease = lease_take(lock, request->deadline, err);
         if (lease < 0)

@@ -66,7 +66,8 @@
  *                    cost_microusd|null, duration_ms
  * prefix_broken      attempt, turn, cause (compaction), byte (the first of the
  *                    request that differs from the one before)
- * patch_made         attempt, files, insertions, deletions, bytes,
+ * patch_made         attempt, files, insertions, deletions, bytes, tree (that
+ *                    it gives),
  *                    violations [{path, rule, message}],
  *                    findings [{path, rule, message}] (reported only)
  * verify_finished    attempt, round, passed, failed_step|null

@@ -43,6 +43,7 @@ struct mirror_request {
     const struct cache *cache; /* for mirror_take */
     const char *directory;     /* for mirror_fetch: to create, on the host */
     const struct mirror_turns *turns; /* for mirror_take; NULL: nobody to ask */
+    bool only_kept;   /* what is not in the cache is an error (ERROR_USAGE) */
     int64_t depth;    /* commits; 0: all. Needs libgit2 1.7, else all */
     int64_t age_ms;   /* a fetch that is no older will do */
     int64_t fetch_ms; /* that a fetch may take, behind its turn; 0: until … */

@@ -164,6 +164,7 @@ struct outcome_patch {
     int64_t insertions;
     int64_t deletions;
     int64_t bytes;
+    const char *tree; /* that it gives; "" if it is not told */
     struct outcome_notes violations;
     struct outcome_notes findings;
 };

@@ -510,6 +510,7 @@ static void patch_made(struct event_subject *subject, const cJSON *event)
     patch->insertions = member_amount(event, "insertions");
     patch->deletions = member_amount(event, "deletions");
     patch->bytes = member_amount(event, "bytes");
+    patch->tree = member_text(subject->arena, event, "tree");
     patch->violations = notes(subject->arena, event, "violations");
     patch->findings = notes(subject->arena, event, "findings");
     subject->task->patch = patch;

@@ -9,6 +9,37 @@
 
 /* ---- making ------------------------------------------------------------ */
 
+static bool has_nul(git_repository *repository, const git_diff_file *file)
+{
+    CLEANUP(git_blob_cleanup) git_blob *blob = NULL;
+
+    /* A file that is not there has a zero id; a submodule is no blob. */
+    if (git_oid_is_zero(&file->id) || file->mode == GIT_FILEMODE_COMMIT ||
+        git_blob_lookup(&blob, repository, &file->id))
+        return false;
+    return memchr(git_blob_rawcontent(blob), '\0',
+                  (size_t)git_blob_rawsize(blob));
+}
+
+/* The library looks for a NUL only at the start of a file. One that comes
+ * later would be in the text of the patch, which neither the library's reader
+ * nor mail can carry: such files are binary, too. */
+static void mark_binary(git_repository *repository, git_diff *diff)
+{
+    for (size_t i = 0; i < git_diff_num_deltas(diff); i++) {
+        /* The library has no call for this; the flags are what it would set
+         * itself on such a file. */
+        git_diff_delta *delta =
+            (git_diff_delta *)(uintptr_t)git_diff_get_delta(diff, i);
+
+        if (has_nul(repository, &delta->old_file) ||
+            has_nul(repository, &delta->new_file)) {
+            delta->old_file.flags |= GIT_DIFF_FLAG_BINARY;
+            delta->new_file.flags |= GIT_DIFF_FLAG_BINARY;
+        }
+    }
+}
+
 static int make_diff(const struct mirror *mirror, struct object_id base,
                      struct object_id tree, git_diff **diff, struct error *err)
 {
@@ -30,6 +61,7 @@ static int make_diff(const struct mirror *mirror, struct object_id base,
                               &options) ||
         git_diff_find_similar(*diff, &find))
         return git_fail(err, "compare trees");
+    mark_binary(mirror->repository, *diff);
     return 0;
 }
 
@@ -93,6 +125,11 @@ static int add_line(const git_diff_delta *delta, const git_diff_hunk *hunk,
     char origin = line->origin;
 
     (void)hunk;
+    /* "Binary files differ" of one that only has another name or mode: git
+     * takes it for a change whose content is missing. */
+    if (origin == GIT_DIFF_LINE_BINARY &&
+        git_oid_equal(&delta->old_file.id, &delta->new_file.id))
+        return 0;
     if (origin == GIT_DIFF_LINE_FILE_HDR && has_blank(delta)) {
         size_t dropped = text->dropped;
 
@@ -225,6 +262,10 @@ int patch_apply_text(const struct mirror *mirror, struct object_id base,
 
     if (git_find_tree(mirror->repository, base, &before, err))
         return -1;
+    /* The library copies lines up to a NUL and reads on behind it. */
+    if (text.length && memchr(text.data, '\0', text.length))
+        return error_set(err, ERROR_REPOSITORY,
+                         "apply the patch: there is a NUL in it");
     if (!text.length) {
         *tree = object_id_from(git_tree_id(before));
         return 0;

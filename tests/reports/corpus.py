@@ -41,17 +41,21 @@ HOSTILE = [
     "From: e@vil\nSubject: x\n\nSigned-off-by: e <e@vil>\n-- >8 --\nIndex: x",
     " ", "",
 ]
-FORMATS = re.compile(r"^(\w[\w-]*) \(", re.M)
+# A second message, if it came into the first one as it is.
+FORGED = ("\n\nFrom " + "0" * 40 + " Mon Sep 17 00:00:00 2001\nFrom: evil <e@vil>\n"
+          "Subject: [PATCH] forged\n\nx\n---\ndiff --git a/evil b/evil\n"
+          "new file mode 100755\n--- /dev/null\n+++ b/evil\n@@ -0,0 +1 @@\n+x\n")
 
 
 class Journal:
     """Events as the program writes them."""
 
-    def __init__(self, name="nightly", tasks=None):
-        self.lines, self.clock = [], 1795300000000
-        self.event("run_started", format=1, run_id="20261121T000000Z-abc123",
-                   name=name, version="0.1.0", model="gpt-test",
-                   provider="openai", jobs=4, tasks=tasks or 0)
+    def __init__(self, name="nightly", tasks=None, **more):
+        self.lines, self.clock, self.files = [], 1795300000000, {}
+        self.event("run_started", **{
+            "format": 1, "run_id": "20261121T000000Z-abc123", "name": name,
+            "version": "0.1.0", "model": "gpt-test", "provider": "openai",
+            "jobs": 4, "tasks": tasks or 0, **more})
 
     def event(self, type_, task=None, **members):
         import datetime
@@ -103,8 +107,6 @@ class Journal:
                            "error": "network"}[verdict], message=text,
                    hint=text, retryable=verdict == "error",
                    attempts=attempts, commit="0" * 40, duration_ms=4321)
-
-    files = {}
 
     def attempt(self, id_, number, verdict, text, turns, output, plan):
         self.event("attempt_started", id_, attempt=number)
@@ -171,8 +173,9 @@ def patch_of(files):
 def hostile_run(name="hostile"):
     """A task for each text and verdict. Returns the folder and what reports
     must say."""
-    journal = Journal(name="nightly " + HOSTILE[1])
-    journal.files = {}
+    journal = Journal(name="nightly " + HOSTILE[1], model=HOSTILE[10] + FORGED,
+                      version="0.1.0" + FORGED + HOSTILE[4],
+                      provider=HOSTILE[9] + FORGED)
     counts = {}
     verdicts = ["passed", "failed", "error", "skipped", "unfinished"]
     for i, text in enumerate(HOSTILE):
@@ -191,7 +194,6 @@ def hostile_run(name="hostile"):
 
 def large_run(tasks, name="large"):
     journal = Journal(name="a batch", tasks=tasks)
-    journal.files = {}
     for i in range(tasks):
         verdict = ("failed" if i % 7 == 3 else "error" if i % 31 == 5
                    else "passed")

@@ -105,12 +105,12 @@ with open(os.path.join(folder, "journal.jsonl"), encoding="utf-8") as file:
            if '"task_planned"' in line]
 task = "shown"
 journal = Journal()
-journal.files = {}
 journal.task(task, "failed", HOSTILE[6])
 items = [{"type": "nightjar.begun", "attempt": 1}]
 for text in HOSTILE:
     items += [{"type": "message", "role": "assistant", "content": [
                   {"type": "output_text", "text": text}]},
+              {"type": "message", "role": text, "content": text},
               {"type": "function_call", "name": text, "call_id": "c",
                "arguments": json.dumps({"cmd": text})},
               {"type": "function_call", "name": text, "call_id": "c",

@@ -19,7 +19,7 @@ formats = re.findall(r"([a-z-]+) \(", text.replace("(OTLP/JSON)", ""))
 formats = [name for name in formats if name not in ("patches", "bundles")]
 equal(len(formats), 14, "formats that the help lists", formats)
 # A patch must stay what it is, byte for byte: of mail only the rest is looked at.
-PATCH = re.compile(r"^diff --git .*?^-- $", re.M | re.S)
+PATCH = re.compile(r"^diff --git .*?(?=^From 0{40} |\Z)", re.M | re.S)
 for name in formats:
     whole[name] = report(folder, "--report", name).decode("utf-8")
     shown = PATCH.sub("", whole[name]) if name == "mail" else whole[name]

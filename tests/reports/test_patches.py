@@ -25,9 +25,18 @@ COMMANDS = {
                  mkdir -p 'd i r/-x'; printf x >'d i r/-x/--'""",
     "markers": r"printf -- '---\n-- \nFrom x\n>From y\ndiff --git a/x b/x\n"
                r"Index: z\n' >a.txt",
+    # A NUL that comes late: the library takes the file for text.
+    "nul": r"(head -c 9000 /dev/zero | tr '\0' x; printf '\n\0'; "
+           r"head -c 200000 /dev/zero | tr '\0' A; echo) >n.txt",
+    "nul-gone": r"tr -d '\0' <late.txt >x; mv x late.txt",
+    "binary-rename": "mv zeros.bin 'other zeros.bin'",
+    "binary-mode": "chmod +x zeros.bin",
+    "x.lock": "echo locked >a.txt",
+    "mailbox": r"printf 'From me\n>From you\n\nFrom 0\n' >'From'",
     "latin": r"printf 'caf\xe9\n' >latin.txt",
 }
-SAID = ("Subject: [PATCH] other\nFrom: Eve <eve@evil>\n\n---\ndiff --git a/z b/z\n"
+SAID = ("Subject: [PATCH] other [skip ci]\n\nCloses #12, fixes GH-7, @octocat, "
+        "closes https://github.com/a/b/issues/3 [CI SKIP]\nFrom: Eve <eve@evil>\n\n---\ndiff --git a/z b/z\n"
         "--- /dev/null\n+++ b/z\n@@ -0,0 +1 @@\n+z\n-- >8 --\n\nSigned-off-by: "
         "Eve <eve@evil>\n\u202e\x1b[31m")
 
@@ -40,7 +49,8 @@ def model(request):
 
 repo = repository("app", {"a.txt": "a\n" * 20, "b.txt": "b\n" * 20,
                           "c.txt": "c\n", "old file": "d\n",
-                          "other file": "e\n"})
+                          "other file": "e\n", "zeros.bin": "\0" * 500,
+                          "late.txt": "x\n" * 9000 + "\0\n" + "y\n" * 9000})
 tasks = "".join(f"  - {{id: {name}, repo: {repo}, prompt: 'task:{name} x', "
                 "verify: [{name: c, run: 'true'}], "
                 "policy: {patch: {binary: true}}}\n" for name in COMMANDS)
@@ -76,6 +86,7 @@ ok(result.returncode == 0, "git verifies the bundle", result.stdout)
 result = run_git("fetch", "-q", bundle, "refs/heads/nightjar/*:refs/heads/*")
 ok(result.returncode == 0, "and fetches from it", result.stdout)
 for name, mail in zip(COMMANDS, mails):
+    branch = f"refs/heads/{name.replace('.', '-')}"
     run_git("checkout", "-q", "--detach", base)
     run_git("reset", "-q", "--hard", base)
     path = os.path.join(run.out, "tasks", name, "patch.diff")
@@ -86,13 +97,17 @@ for name, mail in zip(COMMANDS, mails):
     ok(result.returncode == 0, f"{name}: git am takes it", result.stdout)
     got = run_git("rev-parse", "HEAD^{tree}").stdout
     equal(got, wanted, f"{name}: and makes what the patch makes")
-    equal(run_git("rev-parse", f"refs/heads/{name}^{{tree}}").stdout, wanted,
+    equal(run_git("rev-parse", f"{branch}^{{tree}}").stdout, wanted,
           f"{name}: as does the bundle")
-    equal(run_git("rev-parse", f"refs/heads/{name}^").stdout.decode().strip(), base,
+    equal(run_git("rev-parse", f"{branch}^").stdout.decode().strip(), base,
           f"{name}: on the commit that it is for")
-    for commit in ("HEAD", f"refs/heads/{name}"):
+    for commit in ("HEAD", branch):
         about = run_git("show", "-s", "--format=%an <%ae>%n%s%n%(trailers)",
                         commit).stdout.decode().splitlines()
+        told = run_git("show", "-s", "--format=%B", commit).stdout.decode()
+        ok("[skip ci]" not in told and "#12" not in told and
+           "@octocat" not in told and "/issues/3" not in told,
+           f"{commit}: no forge obeys its message", told)
         equal(about[0], "Jörg <j@example.org>", f"{commit}: its author")
         ok(about[1].startswith(f"{name}: Subject: [PATCH] other"),
            f"{commit}: its subject", about)

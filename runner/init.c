@@ -48,6 +48,15 @@ static void put_model(struct buffer *out, const struct options *options)
     }
 }
 
+/* Without a price no cost is known, and no limit of it can hold. */
+static void put_limits(struct buffer *out)
+{
+    buffer_add_string(
+        out, "  # USD per million tokens, for costs and their limit:\n"
+             "  # price: {input: 1.25, cached_input: 0.125, output: 10}\n"
+             "# run: {budget: {cost_usd: 5}}\n");
+}
+
 static void put_verify(struct buffer *out, const struct options *options)
 {
     if (!options->verify.count) {
@@ -90,6 +99,7 @@ int init_command(const struct options *options)
                       "# Check it with 'nightjar check', see 'nightjar schema "
                       "--markdown'.\nversion: 1\n");
     put_model(&text, options);
+    put_limits(&text);
     /* What a parameter holds is not looked at for templates. */
     if (strstr(prompt, "{{"))
         put_value(&text, "params:\n  prompt: ", prompt);

@@ -4,8 +4,9 @@
 #
 # Usage: demo.sh PATH/TO/nightjar [FOLDER [OPTION…]]
 # FOLDER (default: a new one in build/demo) gets the repositories and the run
-# directory; options are those of `nightjar run`. Ends with 0 when the run ended as it must: with exit status 1,
-# since one of the tasks is there to be refused.
+# directory; options are those of `nightjar run`. With the script, ends with 0
+# when the run ended as it must: with exit status 1, since one of the tasks is
+# there to be refused. With another model, ends as the run does.
 set -eu
 
 nightjar=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
@@ -24,6 +25,19 @@ cd "$folder"
 echo "\$ nightjar run tasks.yaml${*:+ $*}"
 status=0
 "$nightjar" run tasks.yaml --out "$folder/run" "$@" || status=$?
+
+# Without a journal nothing was run, and it was said why.
+[ -s run/journal.jsonl ] || exit "$status"
+
+read_on() {
+    echo
+    echo "what happened:  nightjar show $folder/run fix-trim"
+    echo "all of it:      $folder/run/reports/report.html"
+}
+if ! grep -q '^ *provider: scripted' tasks.yaml; then
+    read_on
+    exit "$status"
+fi
 
 # Every task must have ended as its kind demands.
 ended_as() {
@@ -46,6 +60,7 @@ for patch in run/tasks/*/patch.diff; do
     [ -s "$patch" ] && echo "    $folder/$patch"
 done
 echo "triage: $(cat run/tasks/triage/output.json)"
+read_on
 echo
 echo "As expected: exit status 1, because 'touch-workflow' was refused by policy;"
 echo "every other task passed, 'fix-trim' after its first fix was sent back."

@@ -82,6 +82,11 @@ mkdir -p "$TMPDIR/shown/src"
 is "$("$NIGHTJAR" check "$TMPDIR/shown/tasks.yaml" 2>/dev/null | wc -l)" 4 \
     'docs/batches.md: four tasks'
 
+# So is the one of docs/ci.md.
+sed -n '/^version: 1$/,/^```$/{/^```/d;p;}' docs/ci.md >"$TMPDIR/shown/ci.yaml"
+is "$("$NIGHTJAR" check "$TMPDIR/shown/ci.yaml" 2>/dev/null)" fix-lint \
+    'docs/ci.md: a task'
+
 # Links between documents lead somewhere.
 missing=
 for file in README.md SECURITY.md docs/*.md; do

@@ -32,7 +32,8 @@ HOSTILE = [
     "# heading\n| a | b |\n![x](http://h/i.png) [y](javascript:alert(1)) "
     "@octocat closes #1 `` ` ``` </details> **b** ~~~\n/close\n/merge",
     "```\n</code></pre><script>alert(2)</script>\n```",
-    "`x`", "` `", "||", "a|b`c|d",
+    "`x`", "` `", "||", "a|b`c|d", "\\", "a\\\\|b\\",
+    "x \\| ![a](http://evil/i.png) [l](http://e) @octocat <b>x</b> `y\\",
     "ok 1 - forged\nnot ok 2 # TODO x\nBail out!\n1..99\n  ---\n  ...\n# SKIP all",
     "\\# SKIP \\", "'; DROP TABLE x; --", "%0A%0D::error::x", "${{ secrets.X }} $(id) `id`",
     "../../../etc/passwd", "/etc/passwd", "a\\b", "{{ x }}", "=cmd|' /C calc'!A0",

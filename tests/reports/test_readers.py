@@ -11,7 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 MODULES = os.path.join(HERE, "..", "..", "build", "readers")
 folder, counts = hostile_run()
 paths = {}
-for name in ("junit", "junit-strict", "sarif", "ctrf", "tap"):
+for name in ("junit", "junit-strict", "sarif", "ctrf", "tap", "markdown"):
     paths[name] = os.path.join(FOLDER, name)
     with open(paths[name], "wb") as file:
         file.write(report(folder, "--report", name))
@@ -34,7 +34,7 @@ if os.path.isdir(os.path.join(MODULES, "node_modules")):
     result = subprocess.run(
         ["node", os.path.join(HERE, "readers", "read.cjs"),
          os.path.abspath(MODULES), paths["junit"], paths["sarif"],
-         paths["ctrf"], paths["tap"]],
+         paths["ctrf"], paths["tap"], paths["markdown"]],
         stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
     ok(result.returncode == 0, "the readers run", result.stderr[-2000:])
     found = json.loads(result.stdout or b"{}")
@@ -45,6 +45,13 @@ if os.path.isdir(os.path.join(MODULES, "node_modules")):
                 "wrong": counts["failed"] + counts["error"] +
                 counts["unfinished"], "failures": [], "bailout": False},
           "a parser of TAP 14 counts the same, strictly")
+    for name in [name for name in found if name.startswith("markdown by")]:
+        got = found.pop(name)
+        equal((sorted(set(got.get("tags", [name])) - {
+            "<h2", "<h3", "<p", "<table", "<thead", "<tbody", "<tr", "<th",
+            "<td", "<code", "<pre", "<strong", "<ul", "<li", "<sub"}),
+            got.get("outside"), got.get("rows")), ([], [], tasks + 1),
+            f"{name}: all of others is in code", got)
     for name, got in found.items():
         reads(name, got)
 

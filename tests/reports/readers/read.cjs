@@ -2,7 +2,7 @@
 // CTRF file: one JSON object on standard output, with an error for a reader
 // that could not be used.
 //
-//     node read.cjs NODE_MODULES junit.xml report.sarif ctrf.json report.tap
+//     node read.cjs NODE_MODULES junit.xml report.sarif ctrf.json report.tap summary.md
 "use strict";
 const fs = require("fs");
 const path = require("path");
@@ -10,7 +10,7 @@ const os = require("os");
 const { createRequire } = require("module");
 const { pathToFileURL } = require("url");
 
-const [modules, junit, sarif, ctrf, tap] = process.argv.slice(2);
+const [modules, junit, sarif, ctrf, tap, markdown] = process.argv.slice(2);
 const need = createRequire(path.join(modules, "x.js"));
 const found = {};
 const xml = fs.readFileSync(junit, "utf8");
@@ -102,8 +102,29 @@ const validators = {
   },
 };
 
+// What renderers of Markdown make of it: their tags, and the text outside of code.
+const renderers = {
+  "marked": async (text) => need("marked").marked.parse(text, { gfm: true }),
+  "markdown-it": async (text) => need("markdown-it")({ html: true, linkify: true }).render(text),
+  "remark-gfm": async (text) => {
+    const { unified } = await importFrom("unified");
+    const { default: parse } = await importFrom("remark-parse");
+    const { default: gfm } = await importFrom("remark-gfm");
+    const { default: html } = await importFrom("remark-html");
+    return String(await unified().use(parse).use(gfm).use(html, { sanitize: false }).process(text));
+  },
+};
+const rendered = Object.fromEntries(Object.entries(renderers).map(([name, render]) => ["markdown by " + name,
+  async () => {
+    const html = await render(fs.readFileSync(markdown, "utf8"));
+    const rest = html.replace(/<code[^>]*>[^]*?<\/code>/g, "");
+    return { tags: [...new Set((html.match(/<[A-Za-z][\w-]*/g) || []))].sort(),
+      rows: (html.match(/<tr>/g) || []).length,
+      outside: ["octocat", "alert", "evil", "/close", "#1"].filter((word) => rest.includes(word)) };
+  }]));
+
 (async () => {
-  for (const [name, read] of Object.entries({ ...readers, ...validators })) {
+  for (const [name, read] of Object.entries({ ...readers, ...validators, ...rendered })) {
     try {
       found[name] = await read();
     } catch (problem) {

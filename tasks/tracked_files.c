@@ -76,7 +76,8 @@ int tracked_files(const char *repository, const char *ref,
             memcpy(files->items, walk.files, walk.count * sizeof(char *));
         }
     }
+    /* The library stays: started again after its end, it releases its settings
+     * a second time (1.5). */
     free(walk.files);
-    git_libgit2_shutdown();
     return status;
 }

@@ -54,18 +54,30 @@ void clean_member(struct json *json, const char *key, const char *text,
     json_member_string(json, key, shown);
 }
 
-char *clean_uri(const char *path)
+#define URI_PLAIN                \
+    "abcdefghijklmnopqrstuvwxyz" \
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/"
+
+static char *encode(const char *text, const char *plain)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
     CLEANUP(buffer_free) struct buffer uri = {0};
 
-    buffer_init(&uri, strlen(path) * 3 + 1);
-    for (; *path; path++) {
-        if (strchr(plain, *path))
-            buffer_add_byte(&uri, *path);
+    buffer_init(&uri, strlen(text) * 3 + 1);
+    for (; *text; text++) {
+        if (strchr(plain, *text))
+            buffer_add_byte(&uri, *text);
         else
-            buffer_addf(&uri, "%%%02X", (unsigned char)*path);
+            buffer_addf(&uri, "%%%02X", (unsigned char)*text);
     }
     return buffer_steal(&uri);
+}
+
+char *clean_uri(const char *path)
+{
+    return encode(path, URI_PLAIN);
+}
+
+char *clean_address(const char *address)
+{
+    return encode(address, URI_PLAIN "%:?#[]@!$&'()*+,;=");
 }

@@ -21,4 +21,8 @@ char *clean_text(const char *text, size_t most);
  * character or "/" is percent-encoded. The caller frees it. */
 char *clean_uri(const char *path);
 
+/* An address that is a URI already: what may not stand in one is
+ * percent-encoded, all else stays. The caller frees it. */
+char *clean_address(const char *address);
+
 #endif

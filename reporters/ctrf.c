@@ -39,7 +39,8 @@ static void write_summary(struct ctrf *ctrf, const struct run_outcome *outcome)
     json_member_int(json, "other", (int64_t)total->results[CASE_ERROR]);
     json_member_int(json, "suites", (int64_t)ctrf->cases.count);
     json_member_int(json, "start", start < 0 ? 0 : start);
-    json_member_int(json, "stop", stop < start || stop < 0 ? 0 : stop);
+    json_member_int(json, "stop",
+                    stop < start ? (start < 0 ? 0 : start) : stop);
     json_end(json);
 }
 

@@ -9,7 +9,6 @@
 #include "reporters/diff.h"
 
 #define PATCH_BYTES_MAX ((size_t)64 << 20)
-#define LINE_MAX INT64_C(100000000)
 #define RULE_MAX 100
 
 struct gathering {
@@ -61,7 +60,9 @@ static void add(struct gathering *gathering, struct finding finding)
     }
     finding.task = gathering->task;
     finding.path = finding_path(finding.path);
-    if (!*finding.path || !finding_has_place(gathering->options, finding.task))
+    if (!finding_has_place(gathering->options, finding.task))
+        finding.path = "";
+    if (!*finding.path)
         finding.line = finding.end_line = 0;
     found->items[found->count++] = finding;
 }
@@ -139,7 +140,7 @@ static int64_t line_of(const cJSON *object, const char *key)
 {
     int64_t line = json_get_int64(object, key, 0);
 
-    return line > 0 && line < LINE_MAX ? line : 0;
+    return line > 0 && line <= DIFF_LINE_MAX ? line : 0;
 }
 
 /* Letters, digits and -._: readers group by it and use it in addresses. */

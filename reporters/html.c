@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
+#include "base/base64.h"
 #include "base/memory.h"
 #include "base/sha256.h"
 #include "reporters/clean.h"
@@ -70,24 +71,14 @@ void html_text(struct html *html, const char *text, size_t most)
 /* 'sha256-…' of an element's text. */
 static void put_hash(struct html *html, const char *text)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
-    unsigned char digest[SHA256_BYTES + 1] = {0};
-    char out[45];
+    unsigned char digest[SHA256_BYTES];
 
     sha256((struct span){text, strlen(text)}, digest);
-    for (size_t i = 0; i < 11; i++) {
-        const unsigned char *three = digest + 3 * i;
-        char *four = out + 4 * i;
-
-        four[0] = digits[three[0] >> 2];
-        four[1] = digits[(three[0] & 3) << 4 | three[1] >> 4];
-        four[2] = digits[(three[1] & 15) << 2 | three[2] >> 6];
-        four[3] = digits[three[2] & 63];
-    }
-    out[43] = '='; /* 32 bytes are ten threes and two */
-    out[44] = '\0';
-    html_putf(html, "'sha256-%s'", out);
+    html_put(html, "'sha256-");
+    html->full = base64_add(html->out, (struct span){(const char *)digest,
+                                                     sizeof(digest)}) ||
+                 html->full;
+    html_put(html, "'");
 }
 
 /* ---- the page ---------------------------------------------------------- */

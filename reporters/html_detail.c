@@ -10,15 +10,16 @@
 #define FILE_BYTES_MAX ((size_t)64 << 20)
 #define LINE_MAX_BYTES 600
 #define TEXT_MAX_BYTES 4000
-#define NOTES_MAX 100
-#define EVENTS_MAX 400 /* of an attempt, in the page */
-#define EVENT_BYTES 400
+#define NOTES_MAX 40
+#define EVENTS_MAX 400  /* of an attempt, in the page */
+#define ATTEMPTS_MAX 20 /* in the page; the last ones */
 
 struct detail {
     struct json json;
     const struct outcome_task *task;
     const struct report_options *options;
-    size_t most;
+    size_t most;   /* bytes of all of it, about */
+    size_t events; /* of them for the events of one attempt */
 };
 
 /* One thing that an attempt did; the first that is set says which. */
@@ -68,17 +69,16 @@ static void write_call(struct json *json, const struct outcome_call *call)
     clean_member(json, "reason", call->reason, LINE_MAX_BYTES);
 }
 
-static void write_step(struct detail *detail, const struct outcome_step *step)
+static void write_step(struct json *json, const struct outcome_step *step,
+                       size_t most)
 {
-    struct json *json = &detail->json;
-
     json_member_string(json, "kind", "step");
     json_member_int(json, "ms", step->duration_ms);
     json_member_string(json, "phase", outcome_phase_name(step->phase));
     clean_member(json, "name", step->name, LINE_MAX_BYTES);
     json_member_string(json, "result", outcome_result_name(step->result));
     json_member_int(json, "status", step->exit_status);
-    clean_member(json, "output", step->output, detail->most / 16);
+    clean_member(json, "output", step->output, most);
 }
 
 static int64_t since(int64_t ended_ms, const struct outcome_attempt *attempt)
@@ -109,6 +109,57 @@ static size_t gather(const struct outcome_attempt *attempt,
     return count;
 }
 
+static void write_moment(const struct detail *detail,
+                         const struct outcome_attempt *attempt,
+                         const struct moment *moment, struct buffer *out)
+{
+    struct json json = json_to(out);
+
+    json_object(&json);
+    json_member_int(&json, "end", since(moment->ended_ms, attempt));
+    if (moment->turn)
+        write_turn(&json, moment->turn);
+    else if (moment->call)
+        write_call(&json, moment->call);
+    else
+        write_step(&json, moment->step, detail->events / 4);
+    json_end(&json);
+}
+
+/* The last events tell how it ended: from there back as many as fit, written in
+ * the order in which they happened. Returns how many do not. */
+static size_t write_events(struct detail *detail,
+                           const struct outcome_attempt *attempt,
+                           const struct moment *moments, size_t count)
+{
+    struct buffer *texts = mem_array(count, sizeof(*texts));
+    struct json *json = &detail->json;
+    size_t first = count;
+    size_t used = 0;
+
+    while (first && count - first < EVENTS_MAX) {
+        struct buffer *text = &texts[first - 1];
+
+        buffer_init(text, DETAIL_BYTES_MAX);
+        write_moment(detail, attempt, &moments[first - 1], text);
+        used += text->length;
+        if (used > detail->events) {
+            buffer_free(text);
+            break;
+        }
+        first--;
+    }
+    json_key(json, "events");
+    json_array(json);
+    for (size_t i = first; i < count; i++) {
+        json_raw(json, buffer_span(&texts[i]));
+        buffer_free(&texts[i]);
+    }
+    json_end(json);
+    free(texts);
+    return first;
+}
+
 static void write_attempt(struct detail *detail,
                           const struct outcome_attempt *attempt)
 {
@@ -117,32 +168,29 @@ static void write_attempt(struct detail *detail,
         attempt->turn_count + attempt->call_count + attempt->step_count;
     CLEANUP(mem_free) struct moment *moments = mem_array(all, sizeof(*moments));
     size_t count = gather(attempt, moments);
-    size_t room = detail->most / EVENT_BYTES < EVENTS_MAX
-                      ? detail->most / EVENT_BYTES
-                      : EVENTS_MAX;
-    size_t shown = count < room ? count : room;
 
     json_object(json);
     json_member_int(json, "number", attempt->number);
-    json_member_int(json, "dropped", (int64_t)(count - shown));
-    json_key(json, "events");
-    json_array(json);
-    /* The last ones tell how it ended. */
-    for (size_t i = count - shown; i < count; i++) {
-        json_object(json);
-        json_member_int(json, "end", since(moments[i].ended_ms, attempt));
-        if (moments[i].turn)
-            write_turn(json, moments[i].turn);
-        else if (moments[i].call)
-            write_call(json, moments[i].call);
-        else
-            write_step(detail, moments[i].step);
-        json_end(json);
-    }
-    json_end(json);
+    json_member_int(json, "dropped",
+                    (int64_t)write_events(detail, attempt, moments, count));
     json_member_int(json, "ms",
                     since(count ? moments[count - 1].ended_ms : 0, attempt));
     json_end(json);
+}
+
+/* Of more attempts the last ones. */
+static void write_attempts(struct detail *detail)
+{
+    const struct outcome_task *task = detail->task;
+    size_t shown =
+        task->attempt_count < ATTEMPTS_MAX ? task->attempt_count : ATTEMPTS_MAX;
+
+    detail->events = detail->most / 2 / (shown ? shown : 1);
+    json_key(&detail->json, "attempts");
+    json_array(&detail->json);
+    for (size_t i = task->attempt_count - shown; i < task->attempt_count; i++)
+        write_attempt(detail, &task->attempts[i]);
+    json_end(&detail->json);
 }
 
 static void write_notes(struct json *json, const char *key,
@@ -223,13 +271,9 @@ static void write_task(struct detail *detail)
                 task->patch ? &task->patch->violations : NULL);
     write_notes(json, "findings", task->patch ? &task->patch->findings : NULL);
     write_plan(json, task);
-    json_key(json, "attempts");
-    json_array(json);
-    for (size_t i = 0; i < task->attempt_count && i < NOTES_MAX; i++)
-        write_attempt(detail, &task->attempts[i]);
-    json_end(json);
+    write_attempts(detail);
     write_file(detail, "final", "final.md", detail->most / 8);
-    write_file(detail, "patch", "patch.diff", detail->most / 2);
+    write_file(detail, "patch", "patch.diff", detail->most * 3 / 8);
     json_end(json);
 }
 

@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <time.h>
 
+#include "base/base64.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "reporters/clean.h"
@@ -27,26 +28,6 @@
 #define FINAL_SHOWN_MAX 8000
 #define SUBJECT_MAX 120
 #define BASE64_LINE 57 /* bytes; 76 characters */
-
-static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                    "abcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static void add_base64(struct buffer *out, struct span data)
-{
-    for (size_t i = 0; i < data.length; i += 3) {
-        size_t left = data.length - i;
-        uint32_t bits = (uint32_t)(unsigned char)data.data[i] << 16;
-
-        if (left > 1)
-            bits |= (uint32_t)(unsigned char)data.data[i + 1] << 8;
-        if (left > 2)
-            bits |= (unsigned char)data.data[i + 2];
-        buffer_add_byte(out, base64_digits[bits >> 18]);
-        buffer_add_byte(out, base64_digits[bits >> 12 & 63]);
-        buffer_add_byte(out, left > 1 ? base64_digits[bits >> 6 & 63] : '=');
-        buffer_add_byte(out, left > 2 ? base64_digits[bits & 63] : '=');
-    }
-}
 
 /* A header's text; what is not ASCII in encoded words (RFC 2047). */
 static void add_header_text(struct buffer *out, const char *text)
@@ -66,7 +47,7 @@ static void add_header_text(struct buffer *out, const char *text)
         if (end <= at)
             end = length;
         buffer_add_string(out, at ? "\n =?UTF-8?B?" : "=?UTF-8?B?");
-        add_base64(out, (struct span){text + at, end - at});
+        base64_add(out, (struct span){text + at, end - at});
         buffer_add_string(out, "?=");
         at = end;
     }
@@ -210,7 +191,7 @@ static void add_encoded(struct buffer *out, struct span body)
     for (size_t at = 0; at < body.length; at += BASE64_LINE) {
         size_t length = body.length - at;
 
-        add_base64(out,
+        base64_add(out,
                    (struct span){body.data + at,
                                  length < BASE64_LINE ? length : BASE64_LINE});
         buffer_add_byte(out, '\n');

@@ -48,13 +48,6 @@ void otlp_double_micro(struct json *json, const char *key, int64_t micro)
     end_attribute(json);
 }
 
-void otlp_bool(struct json *json, const char *key, bool value)
-{
-    begin_attribute(json, key);
-    json_member_bool(json, "boolValue", value);
-    end_attribute(json);
-}
-
 void otlp_time(struct json *json, const char *key, int64_t ms)
 {
     char text[32];
@@ -91,37 +84,85 @@ static void decode(char *text)
     *to = '\0';
 }
 
-/* OTEL_RESOURCE_ATTRIBUTES: "key=value,key=value". */
-static void add_resource(struct json *json, const char *list)
-{
-    for (int i = 0; list && *list && i < RESOURCE_MAX; i++) {
-        size_t length = strcspn(list, ",");
-        CLEANUP(mem_free) char *pair = mem_bytes(list, length);
-        char *equals = strchr(pair, '=');
+struct pair {
+    char *key; /* the caller frees it */
+    char *value;
+};
 
-        list += length + (list[length] == ',');
-        if (!equals || equals == pair)
+/* The next of "key=value,key=value"; false at the end. */
+static bool next_pair(const char **list, struct pair *pair)
+{
+    while (**list) {
+        size_t length = strcspn(*list, ",");
+        CLEANUP(mem_free) char *text = mem_bytes(*list, length);
+        char *equals = strchr(text, '=');
+
+        *list += length + ((*list)[length] == ',');
+        if (!equals || equals == text)
             continue;
         *equals = '\0';
-        decode(pair);
-        decode(equals + 1);
-        if (strcmp(pair, "service.name") != 0)
-            otlp_text(json, pair, equals + 1);
+        pair->key = mem_string(text);
+        pair->value = mem_string(equals + 1);
+        decode(pair->key);
+        decode(pair->value);
+        return true;
     }
+    return false;
+}
+
+static bool has_key(const char *list, const char *key)
+{
+    struct pair pair;
+    bool found = false;
+
+    while (!found && next_pair(&list, &pair)) {
+        found = !strcmp(pair.key, key);
+        free(pair.key);
+        free(pair.value);
+    }
+    return found;
+}
+
+/* OTEL_RESOURCE_ATTRIBUTES; a key stands once, the last one counts. */
+static void add_resource(struct json *json, const char *list,
+                         const char *without)
+{
+    struct pair pair;
+
+    for (int i = 0; i < RESOURCE_MAX && next_pair(&list, &pair); i++) {
+        if ((!without || strcmp(pair.key, without) != 0) &&
+            !has_key(list, pair.key))
+            otlp_text(json, pair.key, pair.value);
+        free(pair.key);
+        free(pair.value);
+    }
+}
+
+/* One of ours, unless the user's list has it. */
+static void add_own(struct json *json, const char *list, const char *key,
+                    const char *value)
+{
+    if (!has_key(list, key))
+        otlp_text(json, key, value);
 }
 
 void otlp_resource(struct json *json, const struct run_outcome *outcome,
                    const struct report_options *options)
 {
+    const char *list = options->resource ? options->resource : "";
+
     json_key(json, "resource");
     json_object(json);
     json_key(json, "attributes");
     json_array(json);
-    otlp_text(json, "service.name",
-              options->service ? options->service : "nightjar");
-    otlp_text(json, "service.version", outcome->version);
-    otlp_text(json, "service.instance.id", outcome->id);
-    add_resource(json, options->resource);
+    /* OTEL_SERVICE_NAME goes before the list, the list before ours. */
+    if (options->service)
+        otlp_text(json, "service.name", options->service);
+    else
+        add_own(json, list, "service.name", "nightjar");
+    add_own(json, list, "service.version", outcome->version);
+    add_own(json, list, "service.instance.id", outcome->id);
+    add_resource(json, list, options->service ? "service.name" : NULL);
     json_end(json);
     json_end(json);
 }

@@ -10,7 +10,6 @@
 void otlp_text(struct json *json, const char *key, const char *value);
 void otlp_int(struct json *json, const char *key, int64_t value);
 void otlp_double_micro(struct json *json, const char *key, int64_t micro);
-void otlp_bool(struct json *json, const char *key, bool value);
 
 /* A member whose value is a time in nanoseconds, from milliseconds. */
 void otlp_time(struct json *json, const char *key, int64_t ms);

@@ -125,9 +125,7 @@ static void write_result(struct sarif *sarif, size_t at)
 /* The repository, where it is an address that others can reach. */
 static void write_provenance(struct json *json, const struct outcome_task *task)
 {
-    CLEANUP(mem_free)
-    char *place = clean_uri(task->repo + strcspn(task->repo, "/"));
-    CLEANUP(mem_free) char *uri = mem_format("https:%s", place);
+    CLEANUP(mem_free) char *uri = clean_address(task->repo);
 
     if (strncmp(task->repo, "https://", 8) != 0 || strchr(task->repo, '@'))
         return;

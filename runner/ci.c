@@ -154,7 +154,7 @@ static int add_path(struct buffer *out, const char *name, const char *directory,
 {
     CLEANUP(mem_free) char *path = mem_format("%s/reports/%s", directory, file);
 
-    return add_output(out, name, path, err);
+    return add_output(out, name, access(path, F_OK) ? "" : path, err);
 }
 
 /* A path a line; of too many the first. */

@@ -70,9 +70,11 @@ static struct outcome_task **sorted(const struct run_outcome *outcome)
     return tasks;
 }
 
+/* By its checks: what a limit or the policy ended has another cause. */
 static bool is_judged(const struct outcome_task *task)
 {
-    return task->verdict == VERDICT_PASSED || task->verdict == VERDICT_FAILED;
+    return task->verdict == VERDICT_PASSED ||
+           (task->verdict == VERDICT_FAILED && !strcmp(task->reason, "verify"));
 }
 
 /* Whether chance alone made the difference. */
@@ -236,7 +238,11 @@ static void add_run(struct json *json, const char *key,
     else
         json_null(json);
     json_member_int(json, "tokens", tokens_of(outcome));
-    json_member_int(json, "duration_ms", time_of(outcome));
+    json_key(json, "duration_ms");
+    if (outcome->finished)
+        json_int(json, outcome->duration_ms);
+    else
+        json_null(json);
     json_end(json);
 }
 

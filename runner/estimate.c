@@ -6,10 +6,10 @@
 #include "reporters/figures.h"
 #include "runner/compare.h"
 #include "runner/load.h"
+#include "runner/pilot.h"
 #include "runner/reports.h"
 
 #define TEXT_BYTES_MAX ((size_t)64 << 10)
-#define NORMAL_95 1.959964 /* two-sided 95 % */
 
 /* One figure of tasks: what those that are known had, and, for the others, the
  * mean and spread of all that were looked at. */
@@ -33,7 +33,7 @@ struct estimate {
 
 struct range {
     double middle;
-    double low;
+    double low; /* negative: not known, as is high */
     double high;
 };
 
@@ -64,10 +64,13 @@ static struct range range_of(const struct estimate *estimate,
     /* Of the unknown ones their own spread and that of the mean; of the known
      * ones that of another try, for which one run is no measure: the same. */
     double half =
-        NORMAL_95 * sqrt(variance * all + variance / n * unknown * unknown);
+        n > 1 ? pilot_student_95((int64_t)n - 1) *
+                    sqrt(variance * all + variance / n * unknown * unknown)
+              : 0;
 
-    range.low = fmax(0, range.middle - half);
-    range.high = range.middle + half;
+    /* One task says nothing about how much they differ. */
+    range.low = n > 1 ? fmax(0, range.middle - half) : -1;
+    range.high = n > 1 ? range.middle + half : -1;
     return range;
 }
 
@@ -140,7 +143,10 @@ static void add_line(struct buffer *out, const char *name, struct range range,
     text(middle, sizeof(middle), whole(range.middle));
     text(low, sizeof(low), whole(range.low));
     text(high, sizeof(high), whole(range.high));
-    buffer_addf(out, "%-14s %9s  (%s to %s)\n", name, middle, low, high);
+    if (range.low < 0)
+        buffer_addf(out, "%-14s %9s\n", name, middle);
+    else
+        buffer_addf(out, "%-14s %9s  (%s to %s)\n", name, middle, low, high);
 }
 
 static struct range divided(struct range range, double by)
@@ -163,13 +169,15 @@ static void add_text(struct buffer *out, const struct estimate *estimate,
 {
     buffer_addf(out,
                 "%zu tasks, %zu of them in the run, by %zu tasks that were "
-                "worked on; in brackets, where 95 of 100 such runs would "
-                "be:\n",
-                estimate->tasks, estimate->known, estimate->looked);
+                "worked on; %s:\n",
+                estimate->tasks, estimate->known, estimate->looked,
+                estimate->looked > 1
+                    ? "in brackets, where 95 of 100 such runs would be"
+                    : "one is too few to say how far it may be off");
     if (estimate->cost_known)
         add_line(out, "cost", range_of(estimate, &estimate->cost), figure_cost);
     else
-        buffer_addf(out, "%-14s %9s  (the run's price was not set)\n", "cost",
+        buffer_addf(out, "%-14s %9s  (the run had no model.price)\n", "cost",
                     "?");
     add_line(out, "input tokens", range_of(estimate, &estimate->input),
              figure_count);
@@ -196,7 +204,9 @@ static void add_range(struct json *json, const char *key, struct range range,
     json_object(json);
     for (size_t i = 0; i < ARRAY_LENGTH(ends); i++) {
         json_key(json, ends[i].name);
-        if (is_money)
+        if (ends[i].value < 0)
+            json_null(json);
+        else if (is_money)
             json_micro(json, whole(ends[i].value));
         else
             json_int(json, whole(ends[i].value));
@@ -213,8 +223,12 @@ static void add_json(struct buffer *out, const struct estimate *estimate,
     json_member_int(&json, "tasks", (int64_t)estimate->tasks);
     json_member_int(&json, "known", (int64_t)estimate->known);
     json_member_int(&json, "jobs", (int64_t)jobs);
-    if (estimate->cost_known)
+    if (estimate->cost_known) {
         add_range(&json, "cost_usd", range_of(estimate, &estimate->cost), true);
+    } else {
+        json_key(&json, "cost_usd");
+        json_null(&json);
+    }
     add_range(&json, "input_tokens", range_of(estimate, &estimate->input),
               false);
     add_range(&json, "cached_tokens", range_of(estimate, &estimate->cached),

@@ -276,8 +276,6 @@ int logs_command(const struct options *options)
     if (logs.known)
         return 0;
     error_set(&err, ERROR_USAGE, "the run has no task '%s'", logs.task);
-    error_hint(&err, "'nightjar report %s' lists its tasks",
-               options->arguments.items[0]);
     error_hint(&err, "'nightjar report %s' lists them", directory);
     return report_failure(&err);
 }

@@ -34,14 +34,14 @@ const struct command_text command_texts[COMMANDS] = {
         {"report", "RUN_DIRECTORY...", 1, OPTIONS_LIST_MAX,
          "write reports of a run again",
          "Reads the journal of a run directory and writes reports from it; "
-         "the same run directory always gives the same bytes. Without "
+         "the same run directory gives the same bytes in the same environment. "
+         "Without "
          "--report it prints the table. Several run directories are reported "
          "as the one that 'nightjar merge' makes of them.",
          "nightjar report .nightjar/runs/ID --report junit  # to standard "
          "output\n"
          "nightjar report out --report html=report.html  # to a file\n"
-         "nightjar report out --report patches=patches  # then: git am "
-         "patches/*\n"
+         "nightjar report out --report patches=p  # then: git am p/NAME/*\n"
          "nightjar report out --otlp  # to OTEL_EXPORTER_OTLP_ENDPOINT"},
     [COMMAND_SHOW] =
         {"show", "RUN_DIRECTORY TASK", 2, 2, "read what a task's agent did",

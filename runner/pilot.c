@@ -28,7 +28,7 @@ static void project_share(struct projection *projection)
     projection->share_high = (int64_t)lround(fmin(1, middle + half) * THOUSAND);
 }
 
-static double quantile(int64_t freedom)
+double pilot_student_95(int64_t freedom)
 {
     size_t known = ARRAY_LENGTH(student_95);
 
@@ -49,7 +49,7 @@ static void project_cost(struct projection *projection, double sum,
     projection->cost_high = rest > 0 ? -1 : projection->cost;
     if (projection->tasks < 2)
         return;
-    half = quantile(projection->tasks - 1) *
+    half = pilot_student_95(projection->tasks - 1) *
            sqrt(fmax(0, squares - sum * mean) / (n - 1) / n) * rest;
     projection->cost_low =
         (int64_t)llround(fmax(sum, sum + mean * rest - half));

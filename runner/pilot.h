@@ -20,6 +20,9 @@ struct projection {
     int64_t cost_high; /* -1: one task says nothing about the spread */
 };
 
+/* The two-sided 95 % quantile of Student's t; freedom is 1 or more. */
+double pilot_student_95(int64_t freedom);
+
 /* From the finished tasks of the outcome; `all` is how many there will be. */
 struct projection pilot_project(const struct run_outcome *outcome, size_t all);
 

@@ -3,7 +3,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <search.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -48,45 +50,101 @@ static char *repository_stem(const char *repo)
     return file_name(*slash ? slash : "repository", "");
 }
 
-/* The task of the same repository that has a patch and comes first. */
-static size_t first_of(const struct run_outcome *outcome, size_t at)
+/* ---- names of repositories ------------------------------------------------
+ */
+
+/* Nodes of trees of search.h; the key is the first member. */
+struct repository {
+    const char *repo;
+    const char *name; /* of its folder or file; unique */
+};
+
+struct used_name {
+    const char *name;
+    size_t next; /* number to try for the next repository of that name */
+};
+
+struct naming {
+    struct arena arena;
+    void *repositories;
+    void *names;
+};
+
+static int compare_keys(const void *a, const void *b)
 {
-    for (size_t i = 0; i < at; i++) {
-        if (mail_is_patch(outcome->tasks[i]) &&
-            !strcmp(outcome->tasks[i]->repo, outcome->tasks[at]->repo))
-            return i;
-    }
-    return at;
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* A name for the repository of that first task: its last part, and a number
- * when another repository has the same. */
-static char *repository_name(const struct run_outcome *outcome, size_t first)
+static void keep(void *node)
 {
-    CLEANUP(mem_free) char *stem = repository_stem(outcome->tasks[first]->repo);
-    size_t same = 1;
+    (void)node; /* in the arena */
+}
 
-    for (size_t i = 0; i < first; i++) {
-        CLEANUP(mem_free) char *other = NULL;
+/* The node that is equal to `node`, or `node` after adding. */
+static void *find_or_add(void **root, void *node)
+{
+    void *const *found = tsearch(node, root, compare_keys);
 
-        if (!mail_is_patch(outcome->tasks[i]) || first_of(outcome, i) != i)
-            continue;
-        other = repository_stem(outcome->tasks[i]->repo);
-        same += !strcmp(stem, other);
+    if (!found)
+        _exit(MEMORY_EXIT_STATUS); /* as base/memory.h does */
+    return *found;
+}
+
+static const char *unique_name(struct naming *naming, const char *stem)
+{
+    struct used_name *made = arena_alloc(&naming->arena, sizeof(*made));
+    struct used_name *used;
+
+    made->name = arena_string(&naming->arena, stem);
+    made->next = 2;
+    used = find_or_add(&naming->names, made);
+    while (used != made) {
+        made->name = arena_format(&naming->arena, "%s-%zu", stem, used->next++);
+        if (find_or_add(&naming->names, made) == made)
+            used = made;
     }
-    return same == 1 ? STEAL(stem) : mem_format("%s-%zu", stem, same);
+    return made->name;
+}
+
+/* For each task the name of its repository, its last part and a number when
+ * another repository has the same; NULL for tasks without a patch to send. The
+ * caller frees the array; the names are in the arena. */
+static const char **name_repositories(const struct run_outcome *outcome,
+                                      struct arena *arena)
+{
+    const char **names = mem_array(outcome->task_count, sizeof(*names));
+    struct naming naming = {0};
+
+    for (size_t i = 0; i < outcome->task_count; i++) {
+        struct repository *made;
+        struct repository *known;
+
+        if (!mail_is_patch(outcome->tasks[i]))
+            continue;
+        made = arena_alloc(&naming.arena, sizeof(*made));
+        made->repo = outcome->tasks[i]->repo;
+        known = find_or_add(&naming.repositories, made);
+        if (known == made) {
+            CLEANUP(mem_free) char *stem = repository_stem(made->repo);
+
+            made->name = unique_name(&naming, stem);
+        }
+        names[i] = known->name;
+    }
+    tdestroy(naming.repositories, keep);
+    tdestroy(naming.names, keep);
+    *arena = naming.arena;
+    return names;
 }
 
 /* ---- patches ----------------------------------------------------------- */
 
 static int write_patch(const struct run_outcome *outcome,
                        const struct report_options *options, size_t at,
-                       int folder, struct error *err)
+                       const char *repository, int folder, struct error *err)
 {
     const struct outcome_task *task = outcome->tasks[at];
     CLEANUP(buffer_free) struct buffer text = {0};
-    CLEANUP(mem_free)
-    char *repository = repository_name(outcome, first_of(outcome, at));
     /* The number keeps them in order, and apart. */
     CLEANUP(mem_free)
     char *stem = mem_format("%04zu-%.*s", at + 1, NAME_MAX_BYTES / 2, task->id);
@@ -110,13 +168,18 @@ static int write_patches(const struct run_outcome *outcome,
                          const struct cache *cache, int folder,
                          struct error *err)
 {
+    struct arena arena = {0};
+    CLEANUP(mem_free)
+    const char **names = name_repositories(outcome, &arena);
+    int status = 0;
+
     (void)cache;
-    for (size_t i = 0; i < outcome->task_count; i++) {
-        if (mail_is_patch(outcome->tasks[i]) &&
-            write_patch(outcome, options, i, folder, err))
-            return -1;
+    for (size_t i = 0; !status && i < outcome->task_count; i++) {
+        if (names[i])
+            status = write_patch(outcome, options, i, names[i], folder, err);
     }
-    return 0;
+    arena_free(&arena);
+    return status;
 }
 
 /* ---- bundles ----------------------------------------------------------- */
@@ -132,10 +195,17 @@ struct bundling {
     struct error first; /* of what was left out; ERROR_NONE: nothing */
 };
 
+/* What cannot be had is told at the end; the others are written. */
+static void leave_out(struct bundling *bundling, const struct error *err)
+{
+    if (bundling->first.kind == ERROR_NONE)
+        bundling->first = *err;
+}
+
 static int add_change(struct bundling *bundling,
                       const struct outcome_task *task, struct error *err)
 {
-    struct bundle_change *change = &bundling->changes[bundling->count++];
+    struct bundle_change *change = &bundling->changes[bundling->count];
     CLEANUP(buffer_free) struct buffer patch = {0};
     CLEANUP(buffer_free) struct buffer message = {0};
 
@@ -157,17 +227,18 @@ static int add_change(struct bundling *bundling,
         .message = arena_string(&bundling->arena, message.data),
         .author = mail_author(bundling->options),
         .time = task->ended_ms > 0 ? task->ended_ms / 1000 : 0};
+    bundling->count++;
     return 0;
 }
 
 /* Those of the repository of task `first`, which is its first. */
-static int write_bundle(struct bundling *bundling, size_t first, int folder,
-                        const char *objects, struct error *err)
+static int write_bundle(struct bundling *bundling, const char *const *names,
+                        size_t first, int folder, const char *objects,
+                        struct error *err)
 {
     const struct run_outcome *outcome = bundling->outcome;
     const char *repo = outcome->tasks[first]->repo;
-    CLEANUP(mem_free) char *stem = repository_name(outcome, first);
-    CLEANUP(mem_free) char *name = mem_format("%s.bundle", stem);
+    CLEANUP(mem_free) char *name = mem_format("%s.bundle", names[first]);
     CLEANUP(buffer_free) struct buffer out = {0};
     const struct bundle_request request = {.cache = bundling->cache,
                                            .url = repo,
@@ -176,17 +247,16 @@ static int write_bundle(struct bundling *bundling, size_t first, int folder,
 
     bundling->count = 0;
     for (size_t i = first; i < outcome->task_count; i++) {
-        if (mail_is_patch(outcome->tasks[i]) &&
-            !strcmp(outcome->tasks[i]->repo, repo) &&
+        if (names[i] == names[first] &&
             add_change(bundling, outcome->tasks[i], err))
-            return -1;
+            leave_out(bundling, err);
     }
+    if (!bundling->count)
+        return 0;
     buffer_init(&out, MAIL_BYTES_MAX);
     if (bundle_make(&request, bundling->changes, &bundling->count, &out, err)) {
         error_context(err, "report 'bundles': %s", repo);
-        /* The others are written all the same. */
-        if (bundling->first.kind == ERROR_NONE)
-            bundling->first = *err;
+        leave_out(bundling, err);
     }
     return bundling->count ? file_replace(folder, name, buffer_span(&out), err)
                            : 0;
@@ -196,14 +266,20 @@ static int write_all(struct bundling *bundling, int folder, const char *objects,
                      struct error *err)
 {
     const struct run_outcome *outcome = bundling->outcome;
+    struct arena arena = {0};
+    CLEANUP(mem_free)
+    const char **names = name_repositories(outcome, &arena);
+    void *done = NULL;
     int status = 0;
 
     for (size_t i = 0; !status && i < outcome->task_count; i++) {
-        if (!mail_is_patch(outcome->tasks[i]) || first_of(outcome, i) != i)
+        if (!names[i] || find_or_add(&done, (void *)&names[i]) != &names[i])
             continue;
-        status = write_bundle(bundling, i, folder, objects, err);
+        status = write_bundle(bundling, names, i, folder, objects, err);
         arena_free(&bundling->arena);
     }
+    tdestroy(done, keep);
+    arena_free(&arena);
     return status;
 }
 
@@ -285,6 +361,29 @@ static bool is_empty(int folder)
     return empty;
 }
 
+static int refuse_full(const char *path, struct error *err)
+{
+    error_set(err, ERROR_USAGE, "--report: %s is not empty", path);
+    return error_hint(err, "files of an earlier report would be taken for this "
+                           "one's: name a new folder");
+}
+
+int report_folder_check(const char *path, struct error *err)
+{
+    CLEANUP(fd_close)
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (folder < 0)
+        return errno == ENOENT ? 0
+                               : error_set_errno(err, ERROR_USAGE, errno,
+                                                 "--report: %s", path);
+    if (!is_empty(folder))
+        return refuse_full(path, err);
+    return access(path, W_OK | X_OK)
+               ? error_set_errno(err, ERROR_USAGE, errno, "--report: %s", path)
+               : 0;
+}
+
 int report_folder_write(const struct report_folder *report, int dirfd,
                         const char *path, const struct run_outcome *outcome,
                         const struct report_options *options,
@@ -297,11 +396,7 @@ int report_folder_write(const struct report_folder *report, int dirfd,
     folder = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
         return error_set_errno(err, ERROR_IO, errno, "%s", path);
-    if (!is_empty(folder)) {
-        error_set(err, ERROR_USAGE, "report '%s': %s is not empty",
-                  report->name, path);
-        return error_hint(err, "files of an earlier report would be taken for "
-                               "this one's: name a new folder");
-    }
+    if (!is_empty(folder))
+        return refuse_full(path, err);
     return report->write(outcome, options, cache, folder, err);
 }

@@ -19,6 +19,10 @@ const struct report_folder *report_folder_find(const char *name);
 /* NULL behind the last. */
 const struct report_folder *report_folder_at(size_t index);
 
+/* Whether a report can be a folder there: it is empty or not there yet.
+ * Errors: ERROR_USAGE. */
+int report_folder_check(const char *path, struct error *err);
+
 /* Makes the folder `path` (relative to dirfd) and writes the report into it.
  * Errors: ERROR_USAGE when there is something in it, ERROR_IO, and those of
  * bundle_make. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -181,7 +182,8 @@ int reports_check(const struct options *options, struct error *err)
         if (path && !*path)
             return error_set(err, ERROR_USAGE, "--report: '%s=' names no file",
                              format);
-        if (path && !folder && check_place(path, err))
+        if (path &&
+            (folder ? report_folder_check(path, err) : check_place(path, err)))
             return -1;
         if (!path && folder && options->command == COMMAND_REPORT)
             return error_set(err, ERROR_USAGE,
@@ -275,25 +277,39 @@ int reports_put(struct span text, struct error *err)
 
 /* ---- of a run that is over ----------------------------------------------- */
 
-static int write_reports(const struct reporting *reporting,
-                         const struct run_directory *directory,
-                         struct error *err)
+/* One that cannot be written is told, and keeps no other from being. */
+static bool write_or_tell(const struct reporting *reporting,
+                          const struct run_directory *directory,
+                          const char *format, const char *path)
+{
+    struct error err;
+
+    if (!write_report(reporting, directory, format, path, &err))
+        return false;
+    error_context(&err, "report '%s'", format);
+    print_error(&err);
+    return true;
+}
+
+/* Those that are files, or those that are folders. Whether one failed. */
+static bool write_reports(const struct reporting *reporting,
+                          const struct run_directory *directory, bool folders)
 {
     static const char *const always[] = {"json", "junit", "markdown", "html"};
     const struct option_list *reports = &reporting->options->reports;
 
-    for (size_t i = 0; i < ARRAY_LENGTH(always); i++) {
-        if (write_report(reporting, directory, always[i], NULL, err))
-            return error_context(err, "report");
-    }
+    bool failed = false;
+
+    for (size_t i = 0; !folders && i < ARRAY_LENGTH(always); i++)
+        failed |= write_or_tell(reporting, directory, always[i], NULL);
     for (size_t i = 0; i < reports->count; i++) {
         CLEANUP(mem_free) char *format = NULL;
         const char *path = split_report(reports->items[i], &format);
 
-        if (write_report(reporting, directory, format, path, err))
-            return error_context(err, "report");
+        if (!report_folder_find(format) == !folders)
+            failed |= write_or_tell(reporting, directory, format, path);
     }
-    return 0;
+    return failed;
 }
 
 static int print_table(const struct reporting *reporting,
@@ -332,12 +348,29 @@ static int tell_ci(const struct reporting *reporting, const char *directory,
                : 0;
 }
 
+/* A run has blocked them; of those that it has heard already none counts
+ * again. */
+static void allow_signals(void)
+{
+    const struct timespec now = {0};
+    sigset_t mask;
+
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGINT);
+    sigaddset(&mask, SIGTERM);
+    sigaddset(&mask, SIGHUP);
+    while (sigtimedwait(&mask, NULL, &now) > 0)
+        continue;
+    sigprocmask(SIG_UNBLOCK, &mask, NULL);
+}
+
 int reports_finish(const struct options *options,
                    const struct run_directory *directory,
                    const struct cache *cache, struct error *err)
 {
     struct reporting reporting = {.folder = -1};
     struct run_outcome outcome;
+    bool failed;
     int status;
 
     if (reports_read(directory->path, &outcome, err))
@@ -349,15 +382,21 @@ int reports_finish(const struct options *options,
     reporting.cache = cache;
     status = outcome_exit(&outcome).status;
     /* Whatever becomes of a report, the table says what the run did. */
-    if (write_reports(&reporting, directory, err))
-        status = report_failure(err);
+    failed = write_reports(&reporting, directory, false);
     if (print_table(&reporting, directory, err) ||
-        tell_ci(&reporting, directory->path, err))
-        status = report_failure(err);
-    send_telemetry(&reporting);
+        tell_ci(&reporting, directory->path, err)) {
+        print_error(err);
+        failed = true;
+    }
+    /* What may take long can be stopped: all that matters is on the disk. */
+    allow_signals();
+    failed = write_reports(&reporting, directory, true) || failed;
+    /* The parts of a merged run have sent theirs. */
+    if (options->command == COMMAND_RUN)
+        send_telemetry(&reporting);
     reporting_end(&reporting);
     outcome_free(&outcome);
-    return status;
+    return failed && (status == 0 || status == 1) ? STATUS_INCOMPLETE : status;
 }
 
 /* ---- again ------------------------------------------------------------- */
@@ -387,11 +426,14 @@ static int report_again(const struct reporting *reporting,
                  : print_report(reporting, format, err))
             return -1;
     }
-    if (reporting->options->ci)
-        return tell_ci(reporting, directory, err);
-    if (reporting->options->otlp)
-        return telemetry_export(reporting->outcome, &reporting->how, err);
-    return reports->count ? 0 : print_report(reporting, "table", err);
+    if (tell_ci(reporting, directory, err))
+        return -1;
+    if (reporting->options->otlp &&
+        telemetry_export(reporting->outcome, &reporting->how, err))
+        return -1;
+    return reports->count || reporting->options->ci || reporting->options->otlp
+               ? 0
+               : print_report(reporting, "table", err);
 }
 
 static int report_directory(const struct options *options, const char *path,
@@ -438,6 +480,12 @@ int report_command(const struct options *options)
 
     if (reports_check(options, &err))
         return report_failure(&err);
+    if (options->arguments.count > 1 && options->ci) {
+        error_set(&err, ERROR_USAGE,
+                  "--ci needs one run directory: its outputs are paths in it");
+        error_hint(&err, "'nightjar merge … --ci github' makes one of several");
+        return report_failure(&err);
+    }
     if (options->arguments.count > 1
             ? report_merged(options, &err)
             : report_directory(options, options->arguments.items[0], &err))

@@ -183,7 +183,9 @@ int run_directory_read_journal(const char *path, struct buffer *out,
     CLEANUP(mem_free) char *journal = mem_format("%s/journal.jsonl", path);
 
     if (file_read(AT_FDCWD, journal, out, err)) {
-        err->kind = ERROR_USAGE;
+        /* Not there, or part of a path that is no folder. */
+        if (access(journal, F_OK) && (errno == ENOENT || errno == ENOTDIR))
+            err->kind = ERROR_USAGE;
         return error_hint(err, "expected the folder of a run, such as those in "
                                ".nightjar/runs");
     }

@@ -67,6 +67,15 @@ void run_journal_optional(struct json *event, const char *key, const char *text)
         json_null(event);
 }
 
+static void add_steps(struct buffer *text, const struct task_steps *steps)
+{
+    buffer_addf(text, "%zu\n", steps->count);
+    for (size_t i = 0; i < steps->count; i++)
+        buffer_addf(text, "%zu %s\n%zu %s\n", strlen(steps->items[i].name),
+                    steps->items[i].name, strlen(steps->items[i].run),
+                    steps->items[i].run);
+}
+
 /* What the task was asked to do and how it is checked, so that two runs can be
  * compared: of equal definitions only chance and the commit differ. */
 static void put_definition(struct json *event, const struct task *task)
@@ -78,9 +87,8 @@ static void put_definition(struct json *event, const struct task *task)
     buffer_addf(&text, "%s\n%s\n%s\n", task->model ? task->model->name : "",
                 task->repo, task->instructions ? task->instructions : "");
     buffer_addf(&text, "%zu\n%s\n", strlen(task->prompt), task->prompt);
-    for (size_t i = 0; i < task->verify.count; i++)
-        buffer_addf(&text, "%s\n%s\n", task->verify.items[i].name,
-                    task->verify.items[i].run);
+    add_steps(&text, &task->setup);
+    add_steps(&text, &task->verify);
     sha256_hex(buffer_span(&text), DEFINITION_DIGITS, hash);
     json_member_string(event, "definition", hash);
 }

@@ -28,7 +28,6 @@ struct show {
     const struct outcome_task *task;
     struct buffer out;
     bool color;
-    bool began; /* what the agent itself did follows */
 };
 
 static void put(struct show *show, const char *text)
@@ -322,6 +321,8 @@ static int page(const char *command, struct span text)
     CLEANUP(mem_free) char *line = mem_format("%s", command);
     char *const argv[] = {shell, flag, line, NULL};
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t terminal;
     struct error ignored;
     int pipes[2];
     int status = 0;
@@ -330,10 +331,20 @@ static int page(const char *command, struct span text)
     /* Colours, and no more than what fits on one screen without asking. */
     if (setenv("LESS", "FRX", 0) || pipe2(pipes, O_CLOEXEC))
         return -1;
+    /* Keys that signal are the pager's while it is there. */
+    sigemptyset(&terminal);
+    sigaddset(&terminal, SIGINT);
+    sigaddset(&terminal, SIGQUIT);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setsigdefault(&attributes, &terminal);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, pipes[0], STDIN_FILENO);
-    status = posix_spawn(&pid, shell, &actions, NULL, argv, environ);
+    status = posix_spawn(&pid, shell, &actions, &attributes, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
     close(pipes[0]);
     if (!status) {
         /* One that is left early takes no more. */
@@ -408,6 +419,11 @@ static int tell(const struct options *options,
     show_end(&show);
     if (!command || page(command, buffer_span(&show.out)))
         status = reports_put(buffer_span(&show.out), err);
+    if (show.out.dropped)
+        status = error_set(err, ERROR_IO,
+                           "the transcript is larger than can "
+                           "be shown: %s/tasks/%s",
+                           directory, id);
     buffer_free(&show.out);
     return status;
 }

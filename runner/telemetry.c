@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "reporters/otlp.h"
+#include "runner/model/http.h"
 
 #define REQUEST_BYTES ((size_t)2 << 20) /* of spans, about */
 #define REPORT_BYTES_MAX ((size_t)256 << 20)
@@ -60,13 +61,28 @@ static char *address_of(const struct signal_kind *kind)
     return mem_format("%.*s%s", (int)length, common, kind->path);
 }
 
+/* Whether a list such as "console,otlp" has the word. */
+static bool has_word(const char *list, const char *word)
+{
+    size_t length = strlen(word);
+
+    while (*list) {
+        size_t item = strcspn(list, ",");
+
+        if (item == length && !strncasecmp(list, word, length))
+            return true;
+        list += item + (list[item] == ',');
+    }
+    return false;
+}
+
 static bool is_wanted(const struct signal_kind *kind)
 {
     const char *disabled = getenv("OTEL_SDK_DISABLED");
     const char *exporter = getenv(kind->exporter);
 
     return !(disabled && !strcasecmp(disabled, "true")) &&
-           !(exporter && !strcmp(exporter, "none"));
+           (!exporter || !*exporter || has_word(exporter, "otlp"));
 }
 
 /* ---- a request ----------------------------------------------------------- */
@@ -134,18 +150,19 @@ static int prepare(struct exchange *exchange, const struct signal_kind *kind,
 {
     const char *text = setting(kind, "TIMEOUT");
     int64_t timeout = TIMEOUT_MS;
-    CURLcode status = CURLE_OK;
+    int status = 0;
     CURL *curl = curl_easy_init();
 
+    exchange->curl = curl;
     if (text &&
         (number_int64(text, &timeout) || timeout < 1 || timeout > 600000))
         return error_set(err, ERROR_USAGE,
                          "OTEL_EXPORTER_OTLP_TIMEOUT: expected milliseconds, "
                          "got '%s'",
                          text);
-    exchange->curl = curl;
     buffer_init(&exchange->answer, ANSWER_BYTES_MAX);
     if (!curl || header(exchange, "Content-Type: application/json") ||
+        header(exchange, "Expect:") || http_set_certificates(curl) ||
         add_headers(exchange, setting(kind, "HEADERS")))
         return error_set(err, ERROR_NETWORK, "telemetry: no request");
     status |= curl_easy_setopt(curl, CURLOPT_URL, address);

@@ -201,8 +201,9 @@ static void add_header(struct http *http, const char *line)
     http->headers = longer;
 }
 
-static int set_certificates(CURL *curl)
+int http_set_certificates(void *handle)
 {
+    CURL *curl = handle;
     struct certificates trusted = certificates_find();
     int status = 0;
 
@@ -216,7 +217,7 @@ static int set_certificates(CURL *curl)
 static int set_options(struct http *http)
 {
     CURL *curl = http->curl;
-    int status = set_certificates(curl);
+    int status = http_set_certificates(curl);
 
     status |= curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     status |= curl_easy_setopt(curl, CURLOPT_POST, 1L);

@@ -45,6 +45,11 @@ int http_post(struct http *http, const struct http_request *request,
 
 void http_close(struct http *http);
 
+/* For a handle of libcurl (CURL *) of others: the authorities that every
+ * connection of ours trusts (base/certificates.h). Returns 0, or what libcurl
+ * said. */
+int http_set_certificates(void *handle);
+
 /* Once in the first process. */
 int http_start(struct error *err);
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/base64.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "runner/tools/tool.h"
@@ -33,28 +34,6 @@ static const char *image_type(struct span content)
             return format->mime;
     }
     return NULL;
-}
-
-static void add_base64(struct buffer *out, struct span content)
-{
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    for (size_t i = 0; i < content.length; i += 3) {
-        size_t left = content.length - i;
-        uint32_t bits = (uint32_t)(unsigned char)content.data[i] << 16;
-        char text[4];
-
-        if (left > 1)
-            bits |= (uint32_t)(unsigned char)content.data[i + 1] << 8;
-        if (left > 2)
-            bits |= (unsigned char)content.data[i + 2];
-        text[0] = digits[bits >> 18];
-        text[1] = digits[bits >> 12 & 63];
-        text[2] = left > 1 ? digits[bits >> 6 & 63] : '=';
-        text[3] = left > 2 ? digits[bits & 63] : '=';
-        buffer_add(out, text, 4);
-    }
 }
 
 static int read_image(const struct tool_context *context, const char *path,
@@ -108,7 +87,7 @@ int view_image_run(struct tool_context *context, const struct tool_call *call,
         return 0;
     }
     buffer_addf(&url, "data:%s;base64,", type);
-    add_base64(&url, buffer_span(&content));
+    base64_add(&url, buffer_span(&content));
     json_array(&json);
     json_object(&json);
     json_member_string(&json, "type", "input_image");

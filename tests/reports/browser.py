@@ -8,8 +8,8 @@
 import base64
 import json
 import os
+import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -27,15 +27,20 @@ def available():
 class Browser:
     def __init__(self, dark=False, size=(1280, 1000)):
         self.home = tempfile.mkdtemp(prefix="browser-")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
         self.driver = subprocess.Popen(
-            ["chromedriver", f"--port={port}"], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            ["chromedriver", "--port=0"], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             env={**os.environ, "HOME": self.home, "TMPDIR": self.home},
             start_new_session=True)
+        # It chooses a port and says which.
+        port = None
+        while port is None:
+            line = self.driver.stdout.readline()
+            if not line:
+                raise RuntimeError("chromedriver did not start")
+            found = re.search(r"successfully on port (\d+)", line)
+            port = found and found.group(1)
+        self.url = f"http://127.0.0.1:{port}"
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu",
                      "--disable-dev-shm-usage", "--hide-scrollbars",
                      f"--user-data-dir={self.home}/profile",

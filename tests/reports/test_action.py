@@ -98,7 +98,9 @@ class Job:
         self.log += text
         outputs, self.delimiters = read_outputs(files["GITHUB_OUTPUT"])
         if "id" in step:
-            self.context["steps"][step["id"]] = {"outputs": outputs}
+            self.context["steps"][step["id"]] = {
+                "outputs": outputs,
+                "outcome": "failure" if result.returncode else "success"}
         self.summary = open(files["GITHUB_STEP_SUMMARY"]).read()
         self.files = files
         return result.returncode, text
@@ -153,8 +155,7 @@ with Provider(model) as provider:
            for path in out["patches"].split("\n")], [True], "and the patch")
     ok(os.path.exists(os.path.join(repo, "out.sarif")) and
        os.listdir(os.path.join(repo, "out/reports/patches/app")) ==
-       ["0001-task-one.patch"] or os.listdir(os.path.join(
-           repo, "out/reports/patches/app")) == ["0001-task.patch"],
+       ["0001-task.patch"],
        "further reports")
     ok("✅ **1 passed**" in job.summary and "grep" not in job.summary,
        "the summary", job.summary)
@@ -185,6 +186,19 @@ with Provider(model) as provider:
         equal(job.step("Result")[0], wanted, f"fail-on: {fail_on}")
     kinds = [c[0] for c in github_commands(text)]
     equal(kinds, ["error"], "a failed check is an error", text)
+
+    # ---- a report that cannot be written -----------------------------------------
+    job = Job(repo, prompt="task:two-b x", verify="true", model="m",
+              out="out-b", report="sarif=gone/x.sarif", **URL)
+    job.install()
+    os.makedirs(os.path.join(repo, "gone"))
+    sarif = os.path.join(repo, "gone", "x.sarif")
+    os.makedirs(os.path.join(sarif, "in-its-place"))
+    status, text = job.step("Run")
+    equal((status, job.outputs()["status"]), (3, "passed"),
+          "is told by the exit status", text)
+    ok("report 'sarif'" in text and "1 passed" in text, "and by name", text)
+    equal(job.step("Result")[0], 3, "and fails the job")
 
     # ---- manifests -----------------------------------------------------------------
     with open(os.path.join(repo, "one.yaml"), "w") as file:

@@ -15,7 +15,7 @@ def run(*words, **more):
 
 
 def made(name, verdicts, definition="d1", commit="c1", attempts=None,
-         cost=1000):
+         cost=1000, reason="verify"):
     journal = Journal(tasks=len(verdicts))
     for task, verdict in verdicts.items():
         journal.event("task_planned", task, suite="s", cell="", number=0,
@@ -29,7 +29,7 @@ def made(name, verdicts, definition="d1", commit="c1", attempts=None,
                           output_tokens=100, cost_microusd=cost,
                           duration_ms=10, calls=0)
         journal.event("task_finished", task, verdict=verdict,
-                      reason="verify", message="m", hint=None, retryable=False,
+                      reason=reason, message="m", hint=None, retryable=False,
                       attempts=1, commit=commit, duration_ms=1000)
     journal.finish()
     return journal.write(os.path.join(FOLDER, name))
@@ -65,6 +65,9 @@ equal({t["id"]: t["change"] for t in data["tasks"]},
 other = made("other", {"a": "failed"}, definition="d2")
 data = json.loads(run("diff", before, other, "--json")[1])
 equal(data["tasks"][0]["change"], "broken", "another prompt is another thing")
+limit = made("limit", {"a": "failed"}, reason="budget")
+data = json.loads(run("diff", before, limit, "--json")[1])
+equal(data["tasks"][0]["change"], "broken", "a limit is not chance")
 status, text, errors = run("diff", before, os.path.join(FOLDER, "nowhere"))
 ok(status != 0 and "nowhere" in errors, "a run that is not there", errors)
 
@@ -97,6 +100,11 @@ ok("10 tasks, 2 of them in the run" in text and "with 5 at once" in text,
    "for people", text)
 status, text, errors = run("estimate", manifest)
 ok(status == 2 and "--sample" in errors, "without a run it says how", errors)
+
+one = made("one", {"a": "passed"})
+data = json.loads(run("estimate", manifest, "--from", one, "--json")[1])
+equal((data["cost_usd"]["middle"], data["cost_usd"]["low"]), (0.01, None),
+      "one task says nothing about the spread")
 
 # ---- show ----------------------------------------------------------------------
 folder, counts = hostile_run()
@@ -177,9 +185,29 @@ for i, text in enumerate(HOSTILE):
         equal(prompt.count("\ntask") + prompt.startswith("task"),
               prompt.count("task task"), f"one task of text {i}")
 
+# ---- reports of a task with much to tell -------------------------------------------
+journal = Journal(tasks=1)
+journal.event("task_planned", "much", suite="s", cell="", number=0, repo="r",
+              ref=None, prompt_bytes=1, verify=["v"], setup=[])
+journal.event("task_started", "much", attempts=3)
+for attempt in (1, 2, 3):
+    journal.event("attempt_started", "much", attempt=attempt)
+    for step in range(180):
+        journal.event("step_finished", "much", attempt=attempt, phase="verify",
+                      round=step + 1, name="v", result="failed", exit_status=1,
+                      duration_ms=5, output=f"{step} <&>" * 6000,
+                      output_bytes=9)
+much = journal.write(os.path.join(FOLDER, "much"))
+page = report(much, "--report", "html")
+ok(len(page) < 4 << 20 and b"179 " in page and page.count(b'dropped\":0') == 0,
+   "a page has a limit for each task, and shows how it ended", len(page))
+
 # ---- report of several -----------------------------------------------------------
 text = report(before, pilot, "--report", "json").decode()
 equal(json.loads(text)["counts"]["tasks"], 7, "several runs are one report")
+status, text, errors = run("report", before, pilot, "--ci", "github")
+ok(status == 2 and "nightjar merge" in errors,
+   "of several, no job is told: their paths are gone at once", errors)
 ok(not [name for name in os.listdir(os.environ.get("TMPDIR", "/tmp"))
         if name.startswith("nightjar-report")], "and nothing is left of it")
 done()

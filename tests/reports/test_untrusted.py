@@ -177,6 +177,29 @@ ok(status == 3 and len(heads) == 2 and ("nightjar/good" in heads[1]) !=
    "a patch that does not apply is told, and the others are there",
    heads, errors)
 
+# ---- many repositories ---------------------------------------------------------------
+journal = Journal(tasks=4000)
+for i in range(4000):
+    journal.event("task_planned", f"t{i}", suite="s", cell="", number=i,
+                  repo=f"https://h/team{i}/app.git", ref=None, prompt_bytes=1,
+                  verify=[], setup=[])
+    journal.event("task_started", f"t{i}", attempts=1)
+    journal.event("attempt_started", f"t{i}", attempt=1)
+    journal.event("patch_made", f"t{i}", attempt=1, files=1, insertions=1,
+                  deletions=0, bytes=9, violations=[], findings=[])
+    journal.event("artifact_written", f"t{i}", name="patch.diff",
+                  path="patch.diff", bytes=9)
+    journal.event("task_finished", f"t{i}", verdict="passed", reason="verified",
+                  message="", hint=None, retryable=False, attempts=1,
+                  commit="0" * 40, duration_ms=1)
+journal.files["patch.diff"] = NEW + "@@ -0,0 +1 @@\n+x\n"
+many = journal.write(os.path.join(FOLDER, "many"))
+out = os.path.join(FOLDER, "many-patches")
+status, text, errors = run("report", many, "--report", f"patches={out}")
+there = os.listdir(out)
+equal((status, len(there), "app" in there, "app-4000" in there),
+      (0, 4000, True, True), "a folder for each of 4,000 repositories", errors)
+
 # ---- places and times of others ------------------------------------------------------
 folder = made("places", ["a"], patch=NEW.replace("/dev/null", "a/n").replace(
     "new file mode 100644\n", "") + "@@ -1,0 +999999999999,2 @@\n+x\n+y\n")

@@ -1,37 +1,21 @@
 #include "reporters/cases.h"
 
 #include <inttypes.h>
-#include <search.h>
 
 #include "base/memory.h"
+#include "base/names.h"
 #include "base/utf8.h"
 #include "reporters/xml.h"
 
 #define NAME_MAX_BYTES 500    /* of a suite, class or case */
 #define MESSAGE_MAX_BYTES 300 /* of a message */
 
-/* A name that was given out, in a tree of search.h. */
-struct used_name {
-    const char *key; /* classname, line feed, name; must be first */
-    size_t next;     /* number to try for the next case of that name */
-};
-
 struct making {
     struct arena arena;
-    void *used_names;
+    struct names used_names;
 };
 
 /* ---- names ------------------------------------------------------------- */
-
-static int compare_keys(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void keep(void *node)
-{
-    (void)node; /* in the arena */
-}
 
 /* One line, clean, cut, and not empty: readers refuse cases without a name. */
 static const char *clean_name(struct arena *arena, const char *text)
@@ -51,35 +35,13 @@ static const char *clean_name(struct arena *arena, const char *text)
     return arena_bytes(arena, clean.data, kept);
 }
 
-static struct used_name *use_name(struct making *making, const char *classname,
-                                  const char *name, bool *is_new)
-{
-    struct used_name *made = arena_alloc(&making->arena, sizeof(*made));
-    struct used_name *const *found;
-
-    made->key = arena_format(&making->arena, "%s\n%s", classname, name);
-    made->next = 2;
-    found = (struct used_name *const *)tsearch(made, &making->used_names,
-                                               compare_keys);
-    if (!found)
-        _exit(MEMORY_EXIT_STATUS); /* as base/memory.h does */
-    *is_new = *found == made;
-    return *found;
-}
-
 /* Some readers keep only the first of two cases with one name. */
 static const char *unique_name(struct making *making, const char *classname,
                                const char *name)
 {
-    bool is_new;
-    struct used_name *used = use_name(making, classname, name, &is_new);
-    const char *numbered = name;
-
-    while (!is_new) {
-        numbered = arena_format(&making->arena, "%s (%zu)", name, used->next++);
-        use_name(making, classname, numbered, &is_new);
-    }
-    return numbered;
+    return arena_string(
+        &making->arena,
+        names_unique(&making->used_names, classname, name, " (", ")"));
 }
 
 /* Clean and short, one line; in the arena. */
@@ -334,7 +296,7 @@ struct cases cases_of(const struct run_outcome *outcome)
         make_suite(&making, &cases.suites[i], outcome->suites[i]);
         add_suite(&cases.total, &cases.suites[i]);
     }
-    tdestroy(making.used_names, keep);
+    names_free(&making.used_names);
     cases.arena = making.arena;
     return cases;
 }

@@ -1,10 +1,10 @@
 #include "reporters/findings.h"
 
 #include <inttypes.h>
-#include <search.h>
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/names.h"
 #include "base/sha256.h"
 #include "reporters/diff.h"
 
@@ -223,40 +223,17 @@ void finding_fingerprint(const struct finding *finding, size_t twin,
     sha256_hex((struct span){text, strlen(text)}, 32, out);
 }
 
-struct seen {
-    const char *key; /* fingerprint of the first twin; must be first */
-    size_t count;
-};
-
-static int compare_keys(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void keep(void *node)
-{
-    (void)node; /* in the arena */
-}
-
 size_t *findings_twins(const struct findings *findings)
 {
     size_t *twins = mem_array(findings->count, sizeof(*twins));
-    struct arena arena = {0};
-    void *root = NULL;
+    struct names seen = {0};
 
     for (size_t i = 0; i < findings->count; i++) {
-        struct seen *made = arena_alloc(&arena, sizeof(*made));
         char key[33];
-        struct seen *const *found;
 
         finding_fingerprint(&findings->items[i], 0, key);
-        made->key = arena_string(&arena, key);
-        found = (struct seen *const *)tsearch(made, &root, compare_keys);
-        if (!found)
-            _exit(MEMORY_EXIT_STATUS); /* as base/memory.h does */
-        twins[i] = (*found)->count++;
+        twins[i] = names_count(&seen, key);
     }
-    tdestroy(root, keep);
-    arena_free(&arena);
+    names_free(&seen);
     return twins;
 }

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/names.h"
 #include "reporters/mail.h"
 #include "tasks/bundle.h"
 #include "tasks/patch.h"
@@ -53,21 +54,16 @@ static char *repository_stem(const char *repo)
 /* ---- names of repositories ------------------------------------------------
  */
 
-/* Nodes of trees of search.h; the key is the first member. */
+/* A node of a tree of search.h; the key is the first member. */
 struct repository {
     const char *repo;
     const char *name; /* of its folder or file; unique */
 };
 
-struct used_name {
-    const char *name;
-    size_t next; /* number to try for the next repository of that name */
-};
-
 struct naming {
     struct arena arena;
     void *repositories;
-    void *names;
+    struct names names;
 };
 
 static int compare_keys(const void *a, const void *b)
@@ -88,22 +84,6 @@ static void *find_or_add(void **root, void *node)
     if (!found)
         _exit(MEMORY_EXIT_STATUS); /* as base/memory.h does */
     return *found;
-}
-
-static const char *unique_name(struct naming *naming, const char *stem)
-{
-    struct used_name *made = arena_alloc(&naming->arena, sizeof(*made));
-    struct used_name *used;
-
-    made->name = arena_string(&naming->arena, stem);
-    made->next = 2;
-    used = find_or_add(&naming->names, made);
-    while (used != made) {
-        made->name = arena_format(&naming->arena, "%s-%zu", stem, used->next++);
-        if (find_or_add(&naming->names, made) == made)
-            used = made;
-    }
-    return made->name;
 }
 
 /* For each task the name of its repository, its last part and a number when
@@ -127,12 +107,13 @@ static const char **name_repositories(const struct run_outcome *outcome,
         if (known == made) {
             CLEANUP(mem_free) char *stem = repository_stem(made->repo);
 
-            made->name = unique_name(&naming, stem);
+            made->name = arena_string(
+                &naming.arena, names_unique(&naming.names, "", stem, "-", ""));
         }
         names[i] = known->name;
     }
     tdestroy(naming.repositories, keep);
-    tdestroy(naming.names, keep);
+    names_free(&naming.names);
     *arena = naming.arena;
     return names;
 }

@@ -1,11 +1,10 @@
 #include "tasks/bundle.h"
 
 #include <ctype.h>
-#include <search.h>
 
-#include "base/arena.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/names.h"
 #include "tasks/git.h"
 #include "tasks/patch.h"
 
@@ -183,62 +182,6 @@ static char *branch_name(const char *name)
     return out;
 }
 
-struct used_name {
-    const char *name; /* must be first */
-    size_t next;      /* number to try for the next one of that name */
-};
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void keep(void *node)
-{
-    (void)node; /* in the arena */
-}
-
-/* The node of that name, made if there is none. */
-static struct used_name *use_name(struct arena *arena, void **root,
-                                  const char *name, bool *is_new)
-{
-    struct used_name *made = arena_alloc(arena, sizeof(*made));
-    struct used_name *const *found;
-
-    made->name = arena_string(arena, name);
-    made->next = 2;
-    found = (struct used_name *const *)tsearch(made, root, compare_names);
-    if (!found)
-        _exit(MEMORY_EXIT_STATUS); /* as base/memory.h does */
-    *is_new = *found == made;
-    return *found;
-}
-
-/* A name for each branch, none of them twice. */
-static const char **branch_names(struct arena *arena,
-                                 const struct bundle_change *changes,
-                                 size_t count)
-{
-    const char **names = arena_array(arena, count, sizeof(*names));
-    void *root = NULL;
-
-    for (size_t i = 0; i < count; i++) {
-        CLEANUP(mem_free) char *plain = branch_name(changes[i].name);
-        bool is_new;
-        struct used_name *used = use_name(arena, &root, plain, &is_new);
-
-        names[i] = used->name;
-        while (!is_new) {
-            CLEANUP(mem_free)
-            char *numbered = mem_format("%s-%zu", plain, used->next++);
-
-            names[i] = use_name(arena, &root, numbered, &is_new)->name;
-        }
-    }
-    tdestroy(root, keep);
-    return names;
-}
-
 static bool is_seen(const git_oid *ids, size_t at)
 {
     for (size_t i = 0; i < at; i++) {
@@ -252,19 +195,22 @@ static void add_header(const struct making *making,
                        const struct bundle_change *changes, size_t count,
                        struct buffer *out)
 {
-    struct arena arena = {0};
-    const char **names = branch_names(&arena, changes, count);
+    struct names names = {0};
 
     buffer_add_string(out, "# v2 git bundle\n");
     for (size_t i = 0; i < count; i++) {
         if (!is_seen(making->bases, i))
             buffer_addf(out, "-%s\n", object_id_from(&making->bases[i]).hex);
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        CLEANUP(mem_free) char *name = branch_name(changes[i].name);
+
         buffer_addf(out, "%s refs/heads/nightjar/%s\n",
-                    object_id_from(&making->commits[i]).hex, names[i]);
+                    object_id_from(&making->commits[i]).hex,
+                    names_unique(&names, "", name, "-", ""));
+    }
     buffer_add_byte(out, '\n');
-    arena_free(&arena);
+    names_free(&names);
 }
 
 /* What the commits have and their bases have not. */

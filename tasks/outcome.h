@@ -184,8 +184,9 @@ struct outcome_task {
     int64_t prompt_bytes;
     struct strings setup; /* names of the steps, as planned */
     struct strings verify;
-    const char *definition; /* hash of model, repository, prompt, setup and checks;
-                               "" if none */
+    const char
+        *definition; /* hash of model, repository, prompt, setup and checks;
+                        "" if none */
     bool started;
     int64_t started_ms; /* since 1970, the first time; -1: not known */
     int64_t ended_ms;   /* when it got its verdict; -1: not known */

@@ -96,8 +96,8 @@ $(B)/libnightjar.a: $(PARTS)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
-# What reporters/html.c embeds.
-$(B)/reporters/html.o: reporters/html.js reporters/html.css
+# What reporters/html_page.c embeds.
+$(B)/reporters/html_page.o: reporters/html.js reporters/html.css
 
 $(B)/%.o: %.c build/flags.mk VERSION
 	@mkdir -p $(@D)

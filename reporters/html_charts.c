@@ -1,8 +1,9 @@
+#include "reporters/html_parts.h"
+
 #include <inttypes.h>
 
 #include "base/memory.h"
 #include "reporters/figures.h"
-#include "reporters/html.h"
 
 #define BINS 24
 #define WIDTH 240 /* of a picture, in its own units */

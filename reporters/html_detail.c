@@ -1,10 +1,11 @@
+#include "reporters/html_parts.h"
+
 #include <inttypes.h>
 
 #include "base/json.h"
 #include "base/memory.h"
 #include "reporters/clean.h"
 #include "reporters/figures.h"
-#include "reporters/html.h"
 
 #define DETAIL_BYTES_MAX ((size_t)16 << 20)
 #define FILE_BYTES_MAX ((size_t)64 << 20)

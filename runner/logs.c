@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/printable.h"
 #include "runner/reports.h"
+#include "runner/run_directory.h"
 #include "tasks/event.h"
 
 #define STATUS_USAGE 2

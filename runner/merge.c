@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/printable.h"
+#include "runner/report_run.h"
 #include "runner/reports.h"
 #include "runner/run.h"
 #include "tasks/event.h"

@@ -10,6 +10,7 @@
 #include "runner/dry_run.h"
 #include "runner/load.h"
 #include "runner/model/model.h"
+#include "runner/report_run.h"
 #include "runner/reports.h"
 #include "runner/supervisor.h"
 #include "runner/task_record.h"

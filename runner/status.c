@@ -4,6 +4,7 @@
 #include "runner/activity.h"
 #include "runner/options.h"
 #include "runner/reports.h"
+#include "runner/run_directory.h"
 
 #define TEXT_BYTES_MAX ((size_t)16 << 20)
 

@@ -4,7 +4,7 @@ for byte: line ends, missing last newlines, binary files, renames, modes, links
 and names of any kind."""
 from corpus import *  # noqa: F401,F403
 from corpus import FOLDER, NIGHTJAR, equal, ok, report
-from provider import (Provider, Reply, call, git, message, nightjar,
+from provider import (Provider, Reply, call, function, git, message, nightjar,
                       repository)
 
 # What the agent does, by task.
@@ -43,7 +43,10 @@ SAID = ("Subject: [PATCH] other [skip ci]\n\nCloses #12, fixes GH-7, @octocat, "
 
 def model(request):
     if not request.outputs():
-        return Reply(call("c0", COMMANDS[request.task()]))
+        return Reply(function("p", "update_plan", {"plan": [
+            {"step": "change it", "status": "in_progress"},
+            {"step": "<b>look</b>", "status": "pending"}]}),
+            call("c0", COMMANDS[request.task()]))
     return Reply(message(SAID))
 
 
@@ -120,6 +123,12 @@ with open(box, "wb") as file:
     file.write(report(run.out, "--report", "mail"))
 result = run_git("mailsplit", f"-o{FOLDER}", box)
 equal(result.stdout.strip(), str(len(COMMANDS)).encode(), "all in one mailbox")
+
+# ---- the plan ------------------------------------------------------------------
+page = report(run.out, "--report", "html").decode()
+equal(page.count('"plan":[{"step":"change it","status":"in_progress"},{"step":'
+                 '"\\u003cb\\u003elook'), len(COMMANDS),
+      "what the agent planned is in the page")
 
 # ---- a folder is a report's own -------------------------------------------------
 mixed = os.path.join(FOLDER, "mixed")

@@ -274,6 +274,19 @@ int file_remove_tree(int dirfd, const char *name, struct error *err)
     return remove_entry(&removal, dirfd, name, 0);
 }
 
+char *file_temporary_folder(const char *stem, struct error *err)
+{
+    const char *base = getenv("TMPDIR");
+    CLEANUP(mem_free)
+    char *path =
+        mem_format("%s/%s.XXXXXX", base && *base ? base : "/tmp", stem);
+
+    if (mkdtemp(path))
+        return STEAL(path);
+    error_set_errno(err, ERROR_IO, errno, "%s", path);
+    return NULL;
+}
+
 int file_memory(const char *name, struct span content, struct error *err)
 {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);

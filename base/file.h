@@ -43,6 +43,10 @@ int file_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
  * modes inside are. A missing one is no error. */
 int file_remove_tree(int dirfd, const char *name, struct error *err);
 
+/* A new folder of our own, mode 0700, in TMPDIR or /tmp: "STEM." and something.
+ * The caller removes it and frees the path; NULL is an error (ERROR_IO). */
+char *file_temporary_folder(const char *stem, struct error *err);
+
 /* An anonymous file in memory with that content, sealed against change,
  * read from its start. Returns the fd or -1. */
 int file_memory(const char *name, struct span content, struct error *err);

@@ -9,6 +9,7 @@
 struct name {
     const char *key; /* must be first */
     size_t count;    /* how often it was wanted */
+    void *slot;
 };
 
 static int compare_keys(const void *a, const void *b)
@@ -61,6 +62,11 @@ const char *names_unique(struct names *names, const char *scope,
     }
     taken->count = 1;
     return name;
+}
+
+void **names_slot(struct names *names, const char *key)
+{
+    return &find_or_add(names, arena_string(&names->arena, key))->slot;
 }
 
 void names_free(struct names *names)

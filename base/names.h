@@ -25,6 +25,10 @@ const char *names_unique(struct names *names, const char *scope,
                          const char *wanted, const char *before,
                          const char *after);
 
+/* A place for whatever belongs to the key, NULL at first; the same place each
+ * time, until names_free. */
+void **names_slot(struct names *names, const char *key);
+
 void names_free(struct names *names);
 
 #endif

@@ -55,3 +55,16 @@ int figure_cached_percent(const struct outcome_usage *usage)
     return (int)((double)usage->cached_tokens * 100 /
                  (double)usage->input_tokens);
 }
+
+void figure_verdicts(char *out, size_t size, const struct run_outcome *outcome)
+{
+    size_t used = 0;
+
+    snprintf(out, size, "no tasks");
+    for (int i = 0; i < VERDICTS && used < size; i++) {
+        if (outcome->counts[i])
+            used += (size_t)snprintf(out + used, size - used, "%s%zu %s",
+                                     used ? ", " : "", outcome->counts[i],
+                                     verdict_name((enum verdict)i));
+    }
+}

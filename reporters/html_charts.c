@@ -44,16 +44,10 @@ static void put_part(struct html *html, const char *kind, int64_t from,
 
 static void put_verdicts(struct html *html, const struct run_outcome *outcome)
 {
-    char text[200] = "no tasks";
+    char text[FIGURE_VERDICTS_BYTES];
     int64_t at = 0;
-    size_t used = 0;
 
-    for (int i = 0; i < VERDICTS; i++) {
-        if (outcome->counts[i])
-            used += (size_t)snprintf(
-                text + used, sizeof(text) - used, "%s%zu %s", used ? ", " : "",
-                outcome->counts[i], verdict_name((enum verdict)i));
-    }
+    figure_verdicts(text, sizeof(text), outcome);
     begin(html, "Verdicts", text);
     for (int i = 0; i < VERDICTS; i++) {
         put_part(html, verdict_name((enum verdict)i), at,

@@ -214,16 +214,10 @@ static void put_task(struct table *table, const struct outcome_task *task)
 
 static void put_total(struct table *table, const struct run_outcome *outcome)
 {
-    char text[200] = "";
-    size_t used = 0;
+    char text[FIGURE_VERDICTS_BYTES];
 
-    for (int i = 0; i < VERDICTS; i++) {
-        if (outcome->counts[i])
-            used += (size_t)snprintf(
-                text + used, sizeof(text) - used, "%s%zu %s", used ? ", " : "",
-                outcome->counts[i], verdict_name((enum verdict)i));
-    }
-    put_cell(table, used ? text : "no tasks",
+    figure_verdicts(text, sizeof(text), outcome);
+    put_cell(table, text,
              SIGN_WIDTH + 2 * GAP + table->task_width + table->message_width);
     put_numbers(table, &outcome->usage,
                 outcome->finished ? outcome->duration_ms : -1);

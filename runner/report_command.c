@@ -1,7 +1,5 @@
 /* `nightjar report`: of one run directory, or of several. */
-#include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -13,17 +11,15 @@
 /* Several runs are reported as the one that 'nightjar merge' makes of them. */
 static int report_merged(const struct options *options, struct error *err)
 {
-    const char *base = getenv("TMPDIR");
     CLEANUP(mem_free)
-    char *folder =
-        mem_format("%s/nightjar-report.XXXXXX", base && *base ? base : "/tmp");
+    char *folder = file_temporary_folder("nightjar-report", err);
     CLEANUP(run_directory_close)
     struct run_directory directory = {.fd = -1, .journal = -1};
     struct error ignored;
     int status;
 
-    if (!mkdtemp(folder))
-        return error_set_errno(err, ERROR_IO, errno, "%s", folder);
+    if (!folder)
+        return -1;
     status = merge_runs(&options->arguments, folder, &directory, err);
     if (!status)
         status = report_directory(options, folder, err);

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <search.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -54,67 +53,30 @@ static char *repository_stem(const char *repo)
 /* ---- names of repositories ------------------------------------------------
  */
 
-/* A node of a tree of search.h; the key is the first member. */
-struct repository {
-    const char *repo;
-    const char *name; /* of its folder or file; unique */
-};
-
-struct naming {
-    struct arena arena;
-    void *repositories;
-    struct names names;
-};
-
-static int compare_keys(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void keep(void *node)
-{
-    (void)node; /* in the arena */
-}
-
-/* The node that is equal to `node`, or `node` after adding. */
-static void *find_or_add(void **root, void *node)
-{
-    void *const *found = tsearch(node, root, compare_keys);
-
-    if (!found)
-        _exit(MEMORY_EXIT_STATUS); /* as base/memory.h does */
-    return *found;
-}
-
 /* For each task the name of its repository, its last part and a number when
  * another repository has the same; NULL for tasks without a patch to send. The
- * caller frees the array; the names are in the arena. */
+ * caller frees the array; the names are in `given`. */
 static const char **name_repositories(const struct run_outcome *outcome,
-                                      struct arena *arena)
+                                      struct names *given)
 {
     const char **names = mem_array(outcome->task_count, sizeof(*names));
-    struct naming naming = {0};
+    struct names repositories = {0};
 
     for (size_t i = 0; i < outcome->task_count; i++) {
-        struct repository *made;
-        struct repository *known;
+        const char *repo = outcome->tasks[i]->repo;
+        const char **slot;
 
         if (!mail_is_patch(outcome->tasks[i]))
             continue;
-        made = arena_alloc(&naming.arena, sizeof(*made));
-        made->repo = outcome->tasks[i]->repo;
-        known = find_or_add(&naming.repositories, made);
-        if (known == made) {
-            CLEANUP(mem_free) char *stem = repository_stem(made->repo);
+        slot = (const char **)names_slot(&repositories, repo);
+        if (!*slot) {
+            CLEANUP(mem_free) char *stem = repository_stem(repo);
 
-            made->name = arena_string(
-                &naming.arena, names_unique(&naming.names, "", stem, "-", ""));
+            *slot = names_unique(given, "", stem, "-", "");
         }
-        names[i] = known->name;
+        names[i] = *slot;
     }
-    tdestroy(naming.repositories, keep);
-    names_free(&naming.names);
-    *arena = naming.arena;
+    names_free(&repositories);
     return names;
 }
 
@@ -149,9 +111,9 @@ static int write_patches(const struct run_outcome *outcome,
                          const struct cache *cache, int folder,
                          struct error *err)
 {
-    struct arena arena = {0};
+    struct names given = {0};
     CLEANUP(mem_free)
-    const char **names = name_repositories(outcome, &arena);
+    const char **names = name_repositories(outcome, &given);
     int status = 0;
 
     (void)cache;
@@ -159,7 +121,7 @@ static int write_patches(const struct run_outcome *outcome,
         if (names[i])
             status = write_patch(outcome, options, i, names[i], folder, err);
     }
-    arena_free(&arena);
+    names_free(&given);
     return status;
 }
 
@@ -247,20 +209,20 @@ static int write_all(struct bundling *bundling, int folder, const char *objects,
                      struct error *err)
 {
     const struct run_outcome *outcome = bundling->outcome;
-    struct arena arena = {0};
+    struct names given = {0};
+    struct names done = {0};
     CLEANUP(mem_free)
-    const char **names = name_repositories(outcome, &arena);
-    void *done = NULL;
+    const char **names = name_repositories(outcome, &given);
     int status = 0;
 
     for (size_t i = 0; !status && i < outcome->task_count; i++) {
-        if (!names[i] || find_or_add(&done, (void *)&names[i]) != &names[i])
+        if (!names[i] || names_count(&done, names[i]))
             continue;
         status = write_bundle(bundling, names, i, folder, objects, err);
         arena_free(&bundling->arena);
     }
-    tdestroy(done, keep);
-    arena_free(&arena);
+    names_free(&done);
+    names_free(&given);
     return status;
 }
 
@@ -287,8 +249,9 @@ static int write_bundles(const struct run_outcome *outcome,
     if (!cache || !cache->folder)
         return error_set(err, ERROR_USAGE,
                          "report 'bundles' needs the cache of repositories");
-    if (!mkdtemp(objects))
-        return error_set_errno(err, ERROR_IO, errno, "%s", objects);
+    objects = file_temporary_folder("nightjar-bundles", err);
+    if (!objects)
+        return -1;
     status = write_all(&bundling, folder, objects, err);
     file_remove_tree(AT_FDCWD, objects, &ignored);
     if (status || bundling.first.kind == ERROR_NONE)

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -231,10 +230,7 @@ static int write_bundles(const struct run_outcome *outcome,
                          const struct cache *cache, int folder,
                          struct error *err)
 {
-    const char *base = getenv("TMPDIR");
-    CLEANUP(mem_free)
-    char *objects =
-        mem_format("%s/nightjar-bundles.XXXXXX", base && *base ? base : "/tmp");
+    CLEANUP(mem_free) char *objects = NULL;
     CLEANUP(mem_free)
     struct bundle_change *changes =
         mem_array(outcome->task_count, sizeof(*changes));
